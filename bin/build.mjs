@@ -55,53 +55,6 @@ const shared = {
   resolveId: (id) => (id.endsWith("/interpreters.ts") ? { id: "./interpreters.js", external: true } : null),
 };
 
-/**
- * What loads much at once. A module that two of them have alike lies in one piece with all others of which this is true:
- * each file costs a start 1 ms of processor, so that 170 small ones are four times a bare Node.
- */
-const loaders = [
-  ["library", "src/index.ts"],
-  ["wrap", "src/edge/wrap/Wrap.ts"],
-  ["connect", "src/client/Recollect.ts"],
-  ["command", "src/main/Cli.ts"],
-  ["query", "src/edge/cli/threads/Threads.ts"],
-  ["store", "src/main/RunningStore.ts"],
-  ["daemon", "src/main/Daemon.ts"],
-  ["http", "src/main/http/HttpServed.ts"],
-];
-
-/**
- * The name of a module's piece: who of them has it. Null for what none has, and for what a command has as well that is
- * not among them: such a module lies as the bundler puts it.
- */
-const pieces = (input) => {
-  const reach = new Map();
-  const walk = (entry, graph, entries) => {
-    const seen = new Set();
-    const follow = (id) => {
-      const info = seen.has(id) ? null : graph.getModuleInfo(id);
-      seen.add(id);
-      if (info === null) return;
-      for (const next of info.importedIds) follow(next);
-      for (const next of info.dynamicallyImportedIds) entries.add(next);
-    };
-    follow(entry);
-    return seen;
-  };
-  return (id, graph) => {
-    if (id.includes("/node_modules/effect/")) return null;
-    if (reach.size === 0) {
-      const entries = new Set(Object.values(input).map((file) => path.join(root, file)));
-      for (const entry of entries) reach.set(entry, walk(entry, graph, entries));
-    }
-    const having = [...reach].filter(([, ids]) => ids.has(id)).map(([entry]) => path.relative(root, entry));
-    const names = loaders.filter(([, file]) => having.includes(file)).map(([name]) => name);
-    const isShared = names.includes("command") || (names.includes("connect") && names.includes("store"));
-    const isApart = names.length === 0 || (names.length < having.length && !isShared);
-    return isApart ? null : names.join("-");
-  };
-};
-
 const bundle = async (input, external, plugins = []) => {
   const bundled = await rolldown({
     input,
@@ -112,16 +65,7 @@ const bundle = async (input, external, plugins = []) => {
     logLevel: "silent",
     transform: { target: "node22" },
   });
-  const { output } = await bundled.generate({
-    format: "esm",
-    minify: true,
-    chunkFileNames: "[name]-[hash].js",
-    // Pieces need each other in circles: without it one asks for what another has not made yet, and HTTP is not served.
-    strictExecutionOrder: true,
-    codeSplitting: {
-      groups: plugins.length === 0 ? [{ name: pieces(input), includeDependenciesRecursively: false }] : [],
-    },
-  });
+  const { output } = await bundled.generate({ format: "esm", minify: true, chunkFileNames: "[name]-[hash].js" });
   await bundled.close();
   return output;
 };

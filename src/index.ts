@@ -26,6 +26,7 @@ export type { ListedHistory } from "./query/HistoryList.ts";
 export { QueryRefused, QueryStopped, type SqlParameters } from "./query/Sql.ts";
 export { RecollectClosed } from "./client/RecollectClosed.ts";
 export { RecollectError } from "./client/RecollectError.ts";
+export { InvalidArgument } from "./client/Given.ts";
 
 // What hangs on it.
 export type {

@@ -74,9 +74,18 @@ export class PromiseRunner {
   }
 
   /** Runs a synchronous effect. Throws what `run` rejects with. */
-  now<A>(effect: Effect.Effect<A, never, Core>): A {
+  now<A, E>(effect: Effect.Effect<A, E, Core>): A {
     if (this.#isClosed) throw errorOf(new RecollectClosed());
-    return this.runtime.runSync(effect);
+    return this.sync(effect);
+  }
+
+  /** As `now`, also when the client is closed: for what then answers that it is over. */
+  sync<A, E>(effect: Effect.Effect<A, E, Core>): A {
+    try {
+      return this.runtime.runSync(effect);
+    } catch (cause) {
+      throw errorOf(cause);
+    }
   }
 
   /** Every later call is refused. */

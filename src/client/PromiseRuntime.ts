@@ -8,6 +8,7 @@ import * as NodePath from "@effect/platform-node/NodePath";
 import { type FileSystem, Layer, ManagedRuntime, type Path, References } from "effect";
 import type { Program } from "../domain/thread/Content.ts";
 import { loose } from "../log/connection/HoldsProcessNats.ts";
+import { asOptions } from "./Given.ts";
 import * as InFlight from "./InFlight.ts";
 import type * as Layers from "./Layers.ts";
 
@@ -22,6 +23,29 @@ export interface ConnectOptions extends Omit<Layers.Options, "source"> {
   /** Publishing program: its name, or its name and version. */
   readonly client?: string | Program | undefined;
 }
+
+/** Each of them, so that a slip in a name is seen. */
+const optionNames: { readonly [_ in keyof Required<ConnectOptions>]: true } = {
+  patienceMillis: true,
+  whenDenied: true,
+  durable: true,
+  tenant: true,
+  actor: true,
+  session: true,
+  url: true,
+  data: true,
+  access: true,
+  spool: true,
+  admit: true,
+  leaseMillis: true,
+  configScope: true,
+  machine: true,
+  client: true,
+};
+
+/** Throws `InvalidArgument` for a name that is none of them. */
+export const checkedOptions = (options: ConnectOptions): ConnectOptions =>
+  asOptions(options, Object.keys(optionNames), "connect");
 
 /** The name under which a client publishes. */
 export const sourceOf = (client: ConnectOptions["client"]): string | undefined => {

@@ -18,6 +18,8 @@ export interface ReadMessage {
   readonly parts: ReadonlyArray<Part>;
   /** Time of the message, epoch milliseconds. */
   readonly occurredAt: number;
+  /** As its provider says, or ours: `unfinished` while it is being said, `aborted` when it broke off. */
+  readonly stopReason: string | undefined;
   /** True where the text is shortened: `messages` gives all of it. */
   readonly isCut: boolean;
 }
@@ -61,9 +63,9 @@ export const readMessage = (message: ThreadMessage & { readonly omitted?: number
   const known = made.get(message);
   if (known !== undefined) return known;
   const parts = partsOf(message);
-  const { author, messageId, model, occurredAt, omitted = 0, role, segments } = message;
+  const { author, messageId, model, occurredAt, omitted = 0, role, segments, stopReason } = message;
   const isCut = omitted > 0 || segments.some(({ cut }) => cut === true) || parts.some(({ blob }) => blob != null);
-  const read = { messageId, role, author, model, text: textOf(parts), parts, occurredAt, isCut };
+  const read = { messageId, role, author, model, text: textOf(parts), parts, occurredAt, stopReason, isCut };
   made.set(message, read);
   return read;
 };

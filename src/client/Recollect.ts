@@ -18,7 +18,7 @@ import type { SqlParameters } from "../query/Sql.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
 import * as InFlight from "./InFlight.ts";
 import * as Layers from "./Layers.ts";
-import { begin, type ConnectOptions, layerOptions } from "./PromiseRuntime.ts";
+import { begin, checkedOptions, type ConnectOptions, layerOptions } from "./PromiseRuntime.ts";
 import { Publisher, type Published } from "../publish/Publisher.ts";
 import { backoff } from "../log/connection/Backoff.ts";
 import { SharedConnection } from "../log/connection/SharedConnection.ts";
@@ -184,7 +184,7 @@ export class Recollect {
    * Never fails and never waits because it is away: what is published then waits in the spool of the data folder.
    */
   static async connect(options: ConnectOptions = {}): Promise<Recollect> {
-    const given = layerOptions(options);
+    const given = layerOptions(checkedOptions(options));
     await Effect.runPromise(checkedLease(options.leaseMillis));
     return new Recollect(await begin(Layers.core(given)), given);
   }

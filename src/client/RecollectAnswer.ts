@@ -7,6 +7,7 @@ import { Effect, Exit, Scope, Stream } from "effect";
 import type { GivenDelta } from "../domain/thread/Draft.ts";
 import type { Answer, Completion } from "../publish/thread/AnswerPublisher.ts";
 import type { Published } from "../publish/Publisher.ts";
+import { asObject } from "./Given.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";
 import type { Answering, ThreadPublisher } from "../publish/thread/ThreadPublisher.ts";
 
@@ -18,9 +19,9 @@ export class RecollectAnswer {
 
   constructor(runner: PromiseRunner, thread: ThreadPublisher, message: Answering) {
     this.#runner = runner;
-    this.#scope = runner.runtime.runSync(Scope.make());
+    this.#scope = runner.now(Scope.make());
     // Nothing is written before the first delta, so there is nothing to wait for.
-    this.#answer = runner.runtime.runSync(Scope.provide(thread.answer(message), this.#scope));
+    this.#answer = runner.sync(Scope.provide(thread.answer(asObject(message, "answer")), this.#scope));
     this.#ended = runner.keep(() => this.abort("its program closed Recollect"));
   }
 
@@ -43,7 +44,7 @@ export class RecollectAnswer {
    * was taken. Throws `InvalidEvent` for what is no delta, and goes on without it.
    */
   delta(delta: GivenDelta): boolean {
-    return this.#runner.runtime.runSync(this.#answer.delta(delta));
+    return this.#runner.sync(this.#answer.delta(delta));
   }
 
   /** Says everything that comes. If it breaks off, the answer is aborted with what came and the promise rejects. */

@@ -6,6 +6,10 @@
  * Expected failures stay what they are (`NotAccepted`, `InvalidEvent`, …), so `instanceof` tells them; `code` is their
  * tag. Everything else is a `RecollectError`.
  */
+import { deniedIn, LogUnavailable } from "../log/EventLog.ts";
+import { InvalidArgument } from "./Given.ts";
+import { asCalled } from "../machine/CalledAs.ts";
+
 export class RecollectError extends Error {
   override readonly name = "RecollectError";
   /** `Unexpected`: a fault of ours. */
@@ -26,13 +30,23 @@ const sentenceOf = (error: Error & { readonly _tag: string }): string => {
 const isTagged = (error: unknown): error is Error & { readonly _tag: string } =>
   error instanceof Error && "_tag" in error && typeof error._tag === "string";
 
+/** A hint that names a command names it as it is called from the program's working folder. */
+const nameCommand = (error: Error): void => {
+  const hint: unknown = "hint" in error ? error.hint : undefined;
+  if (typeof hint !== "string" || !hint.includes("recollect ")) return;
+  Object.defineProperty(error, "hint", { value: asCalled(hint), enumerable: true, configurable: true, writable: true });
+};
+
 /** Any cause of a rejection as an error with all that was promised. */
-export const errorOf = (cause: unknown): Error => {
-  if (cause instanceof RecollectError) return cause;
+export const errorOf = (given: unknown): Error => {
+  if (given instanceof RecollectError || given instanceof InvalidArgument) return given;
+  // A log that refuses is there: what is missing is a right.
+  const cause = (given instanceof LogUnavailable ? deniedIn(given) : undefined) ?? given;
   if (isTagged(cause)) {
     if (cause.message === "") Object.defineProperty(cause, "message", { value: sentenceOf(cause), configurable: true });
     define(cause, "code", cause._tag);
     define(cause, "hint", "");
+    nameCommand(cause);
     define(cause, "cause", undefined);
     return cause;
   }

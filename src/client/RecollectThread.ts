@@ -10,6 +10,7 @@ import type { Published } from "../publish/Publisher.ts";
 import type { ReadFile } from "../publish/thread/ThreadFiles.ts";
 import type { About } from "../publish/write/NewEvent.ts";
 import { type ReadMessage, readMessage, type ReadThread, readThread, type ReadThreadOptions } from "./ReadThread.ts";
+import { asList, asObject } from "./Given.ts";
 import { RecollectAnswer } from "./RecollectAnswer.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";
 import type { Synced } from "../publish/thread/Sync.ts";
@@ -60,8 +61,8 @@ export class RecollectThread {
     return this.#runner.publish(this.#thread.open(description));
   }
 
-  say(message: Thread.Saying): Promise<Published> {
-    return this.#runner.publish(this.#thread.say(message));
+  say(message: Thread.Saying, about: About = {}): Promise<Published> {
+    return this.#runner.publish(Effect.suspend(() => this.#thread.say({ ...asObject(message, "say"), ...about })));
   }
 
   /**
@@ -77,7 +78,8 @@ export class RecollectThread {
    * is new is appended.
    */
   sync(messages: ReadonlyArray<ChatMessage>, about?: About): Promise<Synced> {
-    const synced = Effect.tap(this.#thread.sync(messages, about), ({ appended }) =>
+    const given = Effect.suspend(() => this.#thread.sync(asList(messages, "sync"), about));
+    const synced = Effect.tap(given, ({ appended }) =>
       Effect.sync(() => appended.forEach((published) => this.#runner.count(published))),
     );
     return this.#runner.run(synced);
@@ -85,7 +87,7 @@ export class RecollectThread {
 
   /** One new message, stored without what it repeats of this thread. */
   observe(message: ChatMessage, about?: About): Promise<Published> {
-    return this.#runner.publish(this.#thread.observe(message, about));
+    return this.#runner.publish(Effect.suspend(() => this.#thread.observe(asObject(message, "observe"), about)));
   }
 
   /** A message's parts as they came, byte for byte; undefined when there is no such message. */
@@ -122,9 +124,8 @@ export class RecollectThread {
 
   /** Records the intent; returns when it is durable, so a call that never comes back is seen. */
   toolCalled(call: Thread.Calling): Promise<RecollectCall> {
-    const called = Effect.tap(this.#thread.toolCalled(call), ({ asked }) =>
-      Effect.sync(() => this.#runner.count(asked)),
-    );
+    const given = Effect.suspend(() => this.#thread.toolCalled(asObject(call, "toolCalled")));
+    const called = Effect.tap(given, ({ asked }) => Effect.sync(() => this.#runner.count(asked)));
     return this.#runner.run(Effect.map(called, (made) => new RecollectCall(this.#runner, made)));
   }
 
@@ -133,7 +134,7 @@ export class RecollectThread {
    * once by its hash for as long as the event. Resolves when both are durable.
    */
   fileRead(file: ReadFile): Promise<Published> {
-    return this.#runner.publish(this.#thread.fileRead(file));
+    return this.#runner.publish(Effect.suspend(() => this.#thread.fileRead(asObject(file, "fileRead"))));
   }
 
   rename(title: string, about?: About): Promise<Published> {

@@ -8,6 +8,7 @@ import { Effect, Stream } from "effect";
 import * as History from "../domain/History.ts";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import { type Seen, Watch, type Watchable, type Watching } from "../coordination/watch/Watch.ts";
+import { asObject } from "./Given.ts";
 import type { Section } from "./sections/Section.ts";
 
 /** Scope of a watch: one thread, task or session by its id, or the whole tenant. */
@@ -56,6 +57,7 @@ export const watchOver = (
   target: Target,
   options: Watching,
 ): AsyncIterable<WatchedElement> => {
+  if (target !== "all") asObject(target, "watch");
   const elements = Stream.unwrap(
     Watch.use(({ watch }) => Effect.succeed(watch(watchableOf(target, tenant), options))),
   ).pipe(

@@ -8,6 +8,7 @@
  * sentence that says what and what to do.
  */
 import { Context, Effect, FileSystem, Layer, Path, type PlatformError, Schema } from "effect";
+import { makeFolder } from "./MakeFolder.ts";
 import * as PrivateFiles from "./PrivateFiles.ts";
 import { dataHome, variable } from "./UserFolders.ts";
 
@@ -62,15 +63,25 @@ export const at = Effect.fnUntraced(function* (root: string) {
 });
 
 /** The sentence for a system error at `path`; also for others who write into the folder. */
-export const folderTrouble = (options: { readonly path: string; readonly cause: unknown }): FolderUnusable => {
+export const folderTrouble = (options: {
+  readonly path: string;
+  readonly cause: unknown;
+  /** Remedy, where it is not the data folder. */
+  readonly hint?: string | undefined;
+}): FolderUnusable => {
   const { path } = options;
   const code = systemCode(options.cause)?.replace(/^(SQLITE_(?:READONLY|IOERR|CANTOPEN))_\w+/, "$1");
   const trouble = (reason: FolderUnusable["reason"], message: string, hint: string) =>
-    new FolderUnusable({ reason, path, message, hint });
+    new FolderUnusable({ reason, path, message, hint: options.hint ?? hint });
   switch (code) {
+    case "EROFS":
+      return trouble(
+        "notWritable",
+        `${path} cannot be written to: its disk is read-only (EROFS).`,
+        "Mount it for writing, or name another folder with --data DIR or RECOLLECT_DATA.",
+      );
     case "EACCES":
     case "EPERM":
-    case "EROFS":
     case "SQLITE_CANTOPEN":
     case "SQLITE_PERM":
     case "SQLITE_READONLY":
@@ -85,6 +96,12 @@ export const folderTrouble = (options: { readonly path: string; readonly cause: 
         "notAFolder",
         `${path} should be a folder, but a file is in its place.`,
         "Move the file away, or name another folder with --data DIR or RECOLLECT_DATA.",
+      );
+    case "ENOENT":
+      return trouble(
+        "other",
+        `${path} is not there and cannot be made (ENOENT).`,
+        "Name another folder with --data DIR or RECOLLECT_DATA.",
       );
     case "ENOSPC":
     case "EDQUOT":
@@ -137,7 +154,10 @@ export const make = Effect.fn("machine.openDataFolder")(function* (options: { re
     Effect.mapError(effect, (cause) => folderTrouble({ path: where, cause }));
 
   const isNew = !(yield* usable(fs.exists(folder.root), folder.root));
-  yield* usable(fs.makeDirectory(folder.logs, { recursive: true, mode: 0o700 }), folder.root);
+  yield* Effect.try({
+    try: () => makeFolder(folder.logs),
+    catch: (cause) => folderTrouble({ path: folder.root, cause }),
+  });
   if (isNew) yield* usable(fs.chmod(folder.root, 0o700), folder.root);
   yield* closed(folder.root);
   const trial = path.join(folder.root, `.trial-${process.pid}`);

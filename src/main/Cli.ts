@@ -7,11 +7,11 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Cause, Effect, Exit, Layer, Logger, References } from "effect";
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
-import { asCalled } from "../edge/cli/CalledAs.ts";
 import { cliFor, commandIn } from "../edge/cli/Cli.ts";
 import { shown } from "../edge/cli/Shown.ts";
 import { codeOf, codeOfCheck, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
 import { presenter } from "../edge/cli/Help.ts";
+import { asCalled, callWith } from "../machine/CalledAs.ts";
 import { onlyForThisUser } from "../machine/PrivateFiles.ts";
 import * as Attached from "./Attached.ts";
 import * as LogLines from "./LogLines.ts";
@@ -86,6 +86,7 @@ const makeEnding = () => {
 
 export const run = (): void => {
   onlyForThisUser();
+  callWith(process.argv.slice(2));
   Memory.growSlowly();
   const teardown = makeEnding();
   const program = Effect.promise(() => cliFor(process.argv.slice(2))).pipe(

@@ -169,7 +169,15 @@ const parts = Effect.fnUntraced(function* (
   const may = role === "daemon" || !(yield* FolderGuard.isKnown) ? "bringInLine" : "check";
   const guard = yield* FolderGuard.make({ may, isOwn, holdsFolder: true });
   const door = options.http === undefined ? undefined : yield* HttpServing.listening(options.http);
-  const connection = { servers: address.nats, name: `recollect ${role}`, syncInterval, access, guard, ...key };
+  const connection = {
+    servers: address.nats,
+    name: `recollect ${role}`,
+    syncInterval,
+    access,
+    guard,
+    isWholeStore: true,
+    ...key,
+  };
   const announced = Layer.effectDiscard(
     Effect.flatMap(StoreRecord.identity, (identity) =>
       Instance.publish({

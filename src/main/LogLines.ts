@@ -8,6 +8,7 @@
 import { Logger, References } from "effect";
 import { shown } from "../edge/cli/Shown.ts";
 import { describe } from "../edge/cli/Failure.ts";
+import { asCalled } from "../machine/CalledAs.ts";
 
 /** A foreign error may bring anything along. */
 const maxLength = 2_000;
@@ -40,7 +41,7 @@ export const logger = (format: "json" | "text", write: (line: string) => void) =
     const annotations = fiber.getRef(References.CurrentLogAnnotations);
     const component = word(annotations["component"]) ?? spoken.exec(text)?.[1];
     const thread = word(annotations["thread"]);
-    const said = oneLine(`${text.replace(spoken, "")}${why}`);
+    const said = asCalled(oneLine(`${text.replace(spoken, "")}${why}`));
     const level = logLevel.toLowerCase();
     const time = date.toISOString();
     if (format === "json") return write(JSON.stringify({ time, level, component, thread, message: said }));

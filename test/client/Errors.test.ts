@@ -59,6 +59,27 @@ describe("a call that is refused", () => {
           /"myapp\.thing" is no event type/,
           () => recollect.publish({ type: "myapp.thing" as never, id: "x", data: {} as never }),
         ],
+        "no object": ["InvalidArgument", /say takes an object, and was given null/, () => thread.say(null as never)],
+        "no list": ["InvalidArgument", /sync takes a list/, () => thread.sync({} as never)],
+        "no message": ["InvalidArgument", /send takes an object/, () => recollect.inbox.send(undefined as never)],
+        "no receiver": ["InboxRefused", /no name/, () => recollect.inbox.send({} as never)],
+        "no task": ["InvalidArgument", /submit takes an object/, () => recollect.tasks.submit(null as never)],
+        "no agent types": [
+          "InvalidArgument",
+          /agentTypes takes an object/,
+          async () => recollect.tasks.work({ run: () => undefined } as never),
+        ],
+        "no target": ["InvalidArgument", /watch takes an object/, async () => recollect.watch(undefined as never)],
+        "no delta": [
+          "InvalidEvent",
+          /no delta/,
+          async () => thread.answer({ role: "assistant" }).delta({ type: "nonsense" } as never),
+        ],
+        "another name for an option": [
+          "InvalidArgument",
+          /no option clint/,
+          () => Recollect.connect({ clint: "x" } as never),
+        ],
         "no name": ["InvalidEvent", /name/, () => recollect.thread("").say({ role: "user", text: "x" })],
       };
       for (const [what, [code, words, call]] of Object.entries(calls)) {
@@ -92,6 +113,17 @@ describe("a client that is closed", () => {
         () => thread.say({ role: "user", text: "late" }),
         () => allOf(thread.messages()),
         () => recollect.waiting(),
+        () => recollect.tasks.submit({ agentType: "x", prompt: "x" } as never),
+        async () => recollect.tasks.work({ agentTypes: ["x"], run: () => undefined }),
+        () => recollect.sessions.active(),
+        () => recollect.inbox.send({ from: "a", to: "b", body: 1 }),
+        () => recollect.inbox.receive({ name: "b", handle: async () => undefined }),
+        () => recollect.config.get({} as never),
+        () => recollect.limits.take({ kind: "calls" } as never),
+        () => recollect.files.read("/x"),
+        () => allOf(recollect.watch("all")),
+        () => recollect.sql("SELECT 1"),
+        () => recollect.list(),
         async () => recollect.thread("y"),
       ]) {
         const failure = await failureOf(call);

@@ -79,6 +79,18 @@ layer(world, { excludeTestServices: true })("an answer whose process was killed 
     }),
   );
 
+  it.effect("ends in its own place when it was killed in a pause, with what it had said in the log already", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      const before = (yield* World.eventsOf(killed)).length;
+      yield* killedAfter([data, url, "pause"], (line) => line === "paused");
+      yield* connectAndClose(data, url);
+      const { count, text, data: message } = yield* lastText;
+      assert.deepStrictEqual([text, message["stopReason"], count - before], ["one delta", "aborted", 2]);
+    }),
+  );
+
   it.effect("with NATS away all the time, is brought to the log by the daemon's drainer", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.NatsServer;

@@ -73,6 +73,13 @@ describe("recollect up --listen", { timeout: 120_000 }, () => {
       (error: unknown) => String(error),
     );
     assert.match(nobody, /Authorization/i);
+    const empty = ["--data", join(stage.folder, "empty")];
+    const asTenant = await stage.run(["threads", "--nats-url", nats, "--creds", file, "--tls-ca", cert, ...empty]);
+    assert.strictEqual(asTenant.code, 5);
+    assert.match(
+      asTenant.err,
+      /^recollect: This user of .* is a publisher or reader of one tenant, .*\n {2}Use the library/,
+    );
     const access = { creds: file, tls: { caFile: cert } };
     const ana = await Recollect.connect({
       url: nats,

@@ -18,11 +18,15 @@ import {
   type Taking,
   type Waiting,
 } from "../../coordination/inbox/Inbox.ts";
+import { asObject } from "../Given.ts";
 import type { Section } from "./Section.ts";
 
 export interface ReceiveOptions extends Omit<Receiving<never>, "handle"> {
-  /** Ends the receiving; what is being handled then is free at once, and that attempt does not count. */
-  readonly signal: AbortSignal;
+  /**
+   * Ends the receiving; what is being handled then is free at once, and that attempt does not count. Absent: it goes on until
+   * the client is closed.
+   */
+  readonly signal?: AbortSignal | undefined;
   /**
    * The lease is extended while it runs. A rejection leaves the message in the inbox, for another attempt. `signal` is
    * aborted when the receiving ends, or another receiver has taken the message.
@@ -43,15 +47,18 @@ export class RecollectInbox {
 
   /** Resolves with the message's id when it is an event and lies in the inbox. */
   send(message: Sending): Promise<string> {
-    return this.#inbox((inbox) => inbox.send(message));
+    return this.#inbox((inbox) => inbox.send(asObject(message, "send")));
   }
 
   /** Sends, and resolves with the first reply. Rejects with `NoReply` after `ttlMillis` (default 30 s). */
   request(message: Sending): Promise<Message> {
-    return this.#inbox((inbox) => inbox.request(message));
+    return this.#inbox((inbox) => inbox.request(asObject(message, "request")));
   }
 
-  /** Handles what is and comes in an inbox, one after another; resolves when the signal is aborted. */
+  /**
+   * Handles what is and comes in an inbox, one after another; resolves when the signal is aborted, rejects with
+   * `RecollectClosed` when the client is closed.
+   */
   async receive({ handle, signal, ...options }: ReceiveOptions): Promise<void> {
     const received = Inbox.use((inbox) =>
       inbox.receive({
@@ -63,7 +70,7 @@ export class RecollectInbox {
       }),
     );
     await this.#section.run(received, signal).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
+      if (signal?.aborted !== true) throw error;
     });
   }
 

@@ -12,6 +12,7 @@ import type { By } from "../../coordination/config/Configuration.ts";
 import type { QueueSettings } from "../../coordination/config/QueueSettings.ts";
 import * as DeadLetters from "../../coordination/tasks/DeadLetters.ts";
 import type { Asking } from "../../coordination/tasks/TaskLease.ts";
+import { asObject } from "../Given.ts";
 import { TaskDeferred } from "../TaskDeferred.ts";
 import type { Query } from "../../query/Query.ts";
 import type { Section } from "./Section.ts";
@@ -89,7 +90,7 @@ export class RecollectTasks {
 
   /** With NATS away it waits on this machine's disk, and is queued when NATS is back: `where` says so. */
   submit(request: Given<TaskRequest>, submission: Submission = {}): Promise<Tasks.Submitted> {
-    return this.#run((tasks) => tasks.submit(request, submission));
+    return this.#run((tasks) => tasks.submit(asObject(request, "submit"), submission));
   }
 
   submitBatch(requests: ReadonlyArray<BatchRequest>, batch: Batch = {}) {
@@ -161,8 +162,13 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.setQueue(agentType, change, by));
   }
 
-  /** Works until it is stopped or the client is closed. Throws `InvalidTask` for impossible options. */
+  /**
+   * Works until it is stopped or the client is closed. Throws `InvalidTask` for impossible options, `RecollectClosed` after
+   * `close`.
+   */
   work({ run, ...options }: WorkOptions): RunningWorker {
+    this.#section.sections.assertOpen();
+    if (!Array.isArray(options.agentTypes)) asObject(options.agentTypes, "work's agentTypes");
     Result.getOrThrow(placesOf(options));
     const section = this.#section;
     const runOne = ({ attempt, lease, maxAttempts, progress, request, requestInput, taskId, token }: Running) =>

@@ -36,9 +36,14 @@ export class Sections {
     return new Section(this, () => made ?? make());
   }
 
+  /** Throws once the client is closed. */
+  assertOpen(): void {
+    if (this.#isClosed) throw errorOf(new RecollectClosed());
+  }
+
   /** Runs an effect until it is done or the client is closed. */
-  run<A, E>(effect: Effect.Effect<A, E, Core>, signal?: AbortSignal): Promise<A> {
-    if (this.#isClosed) return Promise.reject(errorOf(new RecollectClosed()));
+  async run<A, E>(effect: Effect.Effect<A, E, Core>, signal?: AbortSignal): Promise<A> {
+    this.assertOpen();
     const bounded = Effect.raceFirst(effect, Deferred.await(this.#closed));
     const running = this.runtime.runPromise(bounded, signal === undefined ? {} : { signal });
     return InFlight.held(running).catch((cause: unknown) => {
@@ -74,11 +79,16 @@ export class Section<A> {
     this.#context = context;
   }
 
-  /** Runs an effect on the section's services. */
-  async run<B, E>(effect: Effect.Effect<B, E, A | Core>, signal?: AbortSignal): Promise<B> {
-    const made = await this.#context().catch((cause: unknown) => {
+  async #made(): Promise<Context.Context<A>> {
+    this.sections.assertOpen();
+    return this.#context().catch((cause: unknown) => {
       throw errorOf(cause);
     });
+  }
+
+  /** Runs an effect on the section's services. */
+  async run<B, E>(effect: Effect.Effect<B, E, A | Core>, signal?: AbortSignal): Promise<B> {
+    const made = await this.#made();
     return this.sections.run(Effect.provideContext(effect, made) as Effect.Effect<B, E, Core>, signal);
   }
 
@@ -87,7 +97,7 @@ export class Section<A> {
     stream: Stream.Stream<B, E, A | Core>,
     onClose: "ends" | "rejects" = "ends",
   ): AsyncGenerator<B, void> {
-    const made = await this.#context();
+    const made = await this.#made();
     const core = await this.sections.runtime.context();
     const { closed } = this.sections;
     const letGo = InFlight.hold();

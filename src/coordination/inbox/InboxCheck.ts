@@ -40,7 +40,8 @@ const within = (value: number, { least, most }: Bounds, what: string) =>
     ? Effect.void
     : refused(`${what} cannot be ${value}.`, `From ${least} to ${most} are possible.`);
 
-const isName = (name: string) => {
+const isName = (name: unknown) => {
+  if (typeof name !== "string") return false;
   const bytes = Buffer.byteLength(name);
   return bytes > 0 && bytes <= History.maxIdBytes && name.isWellFormed();
 };

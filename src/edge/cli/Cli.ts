@@ -4,7 +4,7 @@
  * Room: edge.
  */
 import { Command } from "effect/cli";
-import type { commandNames } from "./CalledAs.ts";
+import type { commandNames } from "../../machine/CalledAs.ts";
 import { recollect } from "./Flags.ts";
 
 const commands = {

@@ -14,7 +14,7 @@ import { BadRequest } from "./Failure.ts";
 import { readModels, store, tenant, threadArgument } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import { everything } from "./threads/Thread.ts";
-import { threadNamed, wholeThreadId } from "./threads/ThreadIds.ts";
+import { threadNamed, wholeThread } from "./threads/ThreadIds.ts";
 
 const transcript = Effect.fnUntraced(function* (input: {
   readonly thread: string;
@@ -22,8 +22,9 @@ const transcript = Effect.fnUntraced(function* (input: {
   readonly format: string | undefined;
 }) {
   const stdio = yield* Stdio.Stdio;
-  const thread = yield* wholeThreadId(input.thread, input.tenant);
-  const pieces = yield* exportThread({ ...input, thread, shown: yield* Output.Shows });
+  const named = yield* wholeThread(input.thread, input.tenant);
+  const { threadId: thread } = named;
+  const pieces = yield* exportThread({ ...input, ...named, thread, shown: yield* Output.Shows });
   yield* Stream.run(pieces, stdio.stdout({ endOnDone: false }));
 }, store);
 
@@ -50,8 +51,10 @@ const events = Effect.fnUntraced(function* (input: {
   readonly after: number;
 }) {
   const stdio = yield* Stdio.Stdio;
-  const thread = input.thread === undefined ? undefined : yield* wholeThreadId(input.thread, input.tenant);
-  yield* Stream.run(cloudEvents({ ...input, thread }), stdio.stdout({ endOnDone: false }));
+  const named = input.thread === undefined ? undefined : yield* wholeThread(input.thread, input.tenant);
+  const which =
+    named === undefined ? { ...input, thread: undefined } : { ...input, thread: named.threadId, tenant: named.tenant };
+  yield* Stream.run(cloudEvents(which), stdio.stdout({ endOnDone: false }));
 }, readModels);
 
 const sqlite = Effect.fnUntraced(function* (file: string) {
@@ -73,7 +76,7 @@ export const exportCommand = Command.make(
     thread: threadArgument.pipe(Argument.optional),
     format: Flag.Literals("format", [...formats, ...documents]).pipe(
       Flag.withDescription(
-        "Its own format gives back what came in, with --raw byte for byte; another one tells the conversation in it; md and html are to be read (default: its own)",
+        "Its own format gives back what came in, with --raw each entry byte for byte; another one tells the conversation in it; md and html are to be read (default: its own)",
       ),
       Flag.optional,
     ),
@@ -131,7 +134,10 @@ export const exportCommand = Command.make(
       command: "recollect export THREAD > session.jsonl",
       description: "What was imported, line by line, without secrets",
     },
-    { command: "recollect export THREAD --raw > session.jsonl", description: "Every byte as it was imported" },
+    {
+      command: "recollect export THREAD --raw > session.jsonl",
+      description: "Every entry as it came; a JSON document without its layout",
+    },
     { command: "recollect export THREAD --format openai-chat", description: "Any thread as chat-completions messages" },
     { command: "recollect export THREAD --format atif", description: "Any thread as an ATIF trajectory" },
     { command: "recollect export THREAD --format html > thread.html", description: "One page to read, without script" },

@@ -69,6 +69,7 @@ const codeOfTag: Readonly<Record<string, number>> = {
   NotWell: exitCodes.notWell,
   NotFound: exitCodes.notFound,
   TaskNotFound: exitCodes.notFound,
+  NoSuchAccess: exitCodes.notFound,
   NoSuchVersion: exitCodes.notFound,
   NoSuchMessage: exitCodes.notFound,
   NoReply: exitCodes.notFound,

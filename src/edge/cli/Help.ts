@@ -5,7 +5,7 @@
  */
 import { Console, Effect } from "effect";
 import { type CliError, CliOutput } from "effect/cli";
-import { asCalled } from "./CalledAs.ts";
+import { asCalled } from "../../machine/CalledAs.ts";
 import { shown } from "./Shown.ts";
 
 const orRather = (suggestions: ReadonlyArray<string>): string =>

@@ -39,7 +39,11 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     ["unchanged", report.unchanged, "files that were not read again"],
     ["duplicates", report.duplicates, "in the store already"],
     ["renamed", report.renamed, "whose id was taken by other content, kept under another"],
-    ["unknown", report.unknown, "kept as they came; a later version may understand them"],
+    [
+      "unknown",
+      report.unknown,
+      "kept as they came: not JSON, not UTF-8, or of a kind that a later version may understand",
+    ],
     ["skipped", report.skipped.length, "files that are no conversation"],
     ["refused", report.refused.length, ""],
   ];

@@ -9,7 +9,7 @@
 import { Console, Context, Effect, Stdio, Stream } from "effect";
 import { CliOutput } from "effect/cli";
 import { grouped } from "../../domain/Grouped.ts";
-import { asCalled } from "./CalledAs.ts";
+import { asCalled } from "../../machine/CalledAs.ts";
 import { asStored, type Shown } from "../../client/Shown.ts";
 import { shown, shownJson } from "./Shown.ts";
 
@@ -25,6 +25,9 @@ export { shown } from "./Shown.ts";
 /** Text for a person, on stdout, with a line feed behind. */
 export const line = (text = ""): Effect.Effect<void> =>
   Effect.flatMap(Shows, (shows) => Console.log(shown(shows.text(text))));
+
+/** The same of our own words, which name commands: as this one was called. Never of what was stored. */
+export const said = (text: string): Effect.Effect<void> => line(asCalled(text));
 
 /** The same of pieces that are `shown` already and have the terminal's own marks for bold between them. */
 export const styled = (text: string): Effect.Effect<void> =>

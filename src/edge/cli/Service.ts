@@ -25,7 +25,13 @@ const noSystemctl = new NoSystemd({
 
 const notReached = (text: string) =>
   new NoSystemd({
-    message: `The unit file is in its place, but systemd of this user cannot be reached: ${Output.clip(text, 300)}`,
+    message: `systemd of this user cannot be reached: ${Output.clip(text, 300)}. Nothing was changed.`,
+    hint: "Run this in a session of this user; over a login without one, loginctl enable-linger begins one.",
+  });
+
+const notDone = (words: ReadonlyArray<string>, text: string) =>
+  new NoSystemd({
+    message: `The unit file is in its place, but systemctl --user ${words.join(" ")} failed: ${Output.clip(text, 300)}`,
     hint: "In a session of this user: systemctl --user enable --now recollect.service",
   });
 
@@ -41,7 +47,7 @@ const dryRun = Flag.Boolean("dry-run").pipe(
 const ask = Effect.fnUntraced(function* (words: ReadonlyArray<string>) {
   const answer = yield* Unit.systemctl(words);
   if (answer === undefined) return yield* noSystemctl;
-  return answer.code === 0 ? answer : yield* notReached(answer.text);
+  return answer.code === 0 ? answer : yield* notDone(words, answer.text);
 });
 
 /** Systemd's answer of one word, such as `active` or `disabled`; it says it with exit codes of its own. */
@@ -67,6 +73,9 @@ const install = Command.make(
     }
     // Asked before anything is written: a unit that nobody reads helps nobody.
     if ((yield* Unit.systemctl(["--version"])) === undefined) return yield* noSystemctl;
+    // Systemd of this user answers, or nothing is changed.
+    const bus = yield* Unit.systemctl(["show-environment"]);
+    if (bus?.code !== 0) return yield* notReached(bus?.text ?? "no answer");
     if (!isThere) yield* Unit.write(file, text);
     yield* ask(["daemon-reload"]);
     yield* ask(["enable", Unit.unitName]);

@@ -6,37 +6,30 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { resolve } from "node:path";
+import { shellWord } from "../../machine/CalledAs.ts";
 import * as Listen from "../../machine/Listen.ts";
 import { type Address, Attach } from "./Attach.ts";
 import { json, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import { discover } from "../import/find/Discover.ts";
 
-/** A word as a shell takes it. */
-const quoted = (word: string): string =>
-  /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-
-/** Flags that the commands below need to reach this store: none for the default folder. */
-const suffixOf = (data: string | undefined): string => (data === undefined ? "" : ` --data ${quoted(data)}`);
-
 /** Transcripts on this machine that an empty store lacks: said once, with the commands that import them. */
-const firstSteps = Effect.fnUntraced(function* (suffix: string) {
+const firstSteps = Effect.fnUntraced(function* () {
   const found = yield* discover;
   if (found.length === 0) {
     yield* Output.note("The store is empty. Bring in transcripts of Claude Code, Codex, Gemini CLI, chat files …");
-    yield* Output.note(`  recollect import PATH${suffix}`);
+    yield* Output.note(`  recollect import PATH`);
   } else {
     yield* Output.note("The store is empty. Transcripts found on this machine, and how to bring them in:");
     for (const place of found) {
       const atLeast = place.isAtLeast ? "at least " : "";
       const size = `${atLeast}${Output.counted(place.files, "file")}, ${Output.bytes(place.bytes)}`;
-      yield* Output.note(`  recollect import ${quoted(place.path)}${suffix}    ${place.agent}: ${size}`);
+      yield* Output.note(`  recollect import ${shellWord(place.path)}    ${place.agent}: ${size}`);
     }
   }
 });
 
-const announce = Effect.fnUntraced(function* (address: Address, data: string | undefined) {
-  const suffix = suffixOf(data);
+const announce = Effect.fnUntraced(function* (address: Address) {
   yield* Output.note("Recollect is running. Ctrl-C stops it; everything acknowledged is on disk.");
   yield* Output.note("");
   yield* Output.note(`  NATS       ${address.nats}`);
@@ -44,14 +37,14 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   if (address.https !== undefined) yield* Output.note(`  HTTPS      ${address.https}    from other machines`);
   yield* Output.note(`  database   ${address.database}`);
   yield* Output.note(`  data       ${address.data}`);
-  if (address.http !== undefined) yield* Output.note(`  page       recollect open${suffix}    opens it in a browser`);
+  if (address.http !== undefined) yield* Output.note(`  page       recollect open    opens it in a browser`);
   yield* Output.note("");
   for (const { hint, message, name } of address.conditions) yield* Output.note(`${name}: ${message}\n  ${hint}\n`);
-  if (address.isEmpty) yield* firstSteps(suffix);
+  if (address.isEmpty) yield* firstSteps();
   yield* Output.note(address.isEmpty ? "\nThen:" : "Try next:");
-  yield* Output.note(`  recollect threads${suffix}`);
-  yield* Output.note(`  recollect sql "SELECT * FROM v_tool_stats LIMIT 10"${suffix}`);
-  yield* Output.note(`  recollect wrap${suffix} -- COMMAND    records a stdio MCP server`);
+  yield* Output.note(`  recollect threads`);
+  yield* Output.note(`  recollect sql "SELECT * FROM v_tool_stats LIMIT 10"`);
+  yield* Output.note(`  recollect wrap -- COMMAND    records a stdio MCP server`);
 });
 
 const hourMillis = 3_600_000;
@@ -135,7 +128,7 @@ export const up = Command.make(
         const doors = { ...(http === undefined ? {} : { http }), ...(https === undefined ? {} : { https }) };
         yield* Output.json({ ready: true, nats, ...doors, database, data });
       } else {
-        yield* announce(address, place.data);
+        yield* announce(address);
       }
       return yield* Effect.never;
     }).pipe(

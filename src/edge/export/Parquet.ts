@@ -10,12 +10,14 @@
  */
 import { Effect, Schema, Stream } from "effect";
 import { execFile } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createWriteStream, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 import { pathToFileURL } from "node:url";
+import { folderTrouble } from "../../machine/DataFolder.ts";
+import { makeFolder } from "../../machine/MakeFolder.ts";
 import { Query } from "../../query/Query.ts";
 import type { Value } from "../../query/Sql.ts";
 
@@ -154,11 +156,13 @@ export const exportParquet = Effect.fn("export.parquet")(function* (folder: stri
   const run = yield* duckdb;
   if (existsSync(folder) && readdirSync(folder).length > 0)
     return yield* new ParquetRefused({ message: `${folder} is not empty.`, hint: "Name a new folder." });
+  yield* Effect.try({
+    try: () => makeFolder(folder),
+    catch: (cause) =>
+      new ParquetRefused({ message: folderTrouble({ path: folder, cause }).message, hint: "Name another folder." }),
+  });
   const between = yield* Effect.acquireRelease(
-    Effect.sync(() => {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      return mkdtempSync(join(tmpdir(), "recollect-parquet-"));
-    }),
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "recollect-parquet-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
   );
   for (const [view, at] of Object.entries(exported)) {

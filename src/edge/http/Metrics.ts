@@ -6,13 +6,22 @@
 import { Effect, Layer } from "effect";
 import { HttpRouter, HttpServerResponse } from "effect/http";
 import { PrometheusMetrics } from "effect/observability";
+import { defaultTenant } from "../../domain/History.ts";
 import { authenticated, requireRole } from "./Guard.ts";
+import { refused } from "./Problem.ts";
 
 export const layer = HttpRouter.add(
   "GET",
   "/metrics",
   Effect.gen(function* () {
-    yield* requireRole("reader");
+    const { name, role, tenant } = yield* requireRole("reader");
+    if (role !== "operator" && tenant !== defaultTenant)
+      return yield* refused({
+        status: 403,
+        code: "tenant",
+        detail: `${name} is of the tenant ${tenant}, and these are numbers of the whole store.`,
+        hint: "Make a token that may: recollect access token create NAME --role reader",
+      });
     const text = yield* PrometheusMetrics.format();
     return HttpServerResponse.text(text, {
       contentType: "text/plain; version=0.0.4; charset=utf-8",

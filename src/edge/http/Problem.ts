@@ -6,6 +6,7 @@
 import { Effect, Schema } from "effect";
 import { HttpServerRespondable, type HttpServerResponse, ProblemDetails } from "effect/http";
 import { HttpServerResponse as Response } from "effect/http";
+import { asCalled } from "../../machine/CalledAs.ts";
 
 /** Says what is wrong, by a name that stays (`code`), a sentence (`detail`) and what to do (`hint`). */
 export interface Problem {
@@ -47,7 +48,7 @@ export const toResponse = (problem: Problem): HttpServerResponse.HttpServerRespo
     status,
     detail,
     code,
-    ...(hint === undefined || hint === "" ? {} : { hint }),
+    ...(hint === undefined || hint === "" ? {} : { hint: asCalled(hint) }),
     ...more,
   });
   const headers = {

@@ -4,6 +4,7 @@
  * Room: edge.
  */
 import { Cause, Schema } from "effect";
+import { asCalled } from "../../machine/CalledAs.ts";
 
 /** The question cannot be answered as it was asked. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
@@ -21,5 +22,5 @@ export const inWords = (cause: Cause.Cause<unknown>): string => {
   const error: unknown = Cause.squash(cause);
   const said = field(error, "message") || field(error, "reason") || field(error, "_tag") || String(error);
   const hint = field(error, "hint");
-  return hint === "" ? said : `${said} ${hint}`;
+  return hint === "" ? said : `${said} ${asCalled(hint)}`;
 };

@@ -102,6 +102,8 @@ const outputEnded = (child: ChildProcess): Promise<Ended> =>
   });
 
 export interface Running {
+  /** False: the program could not be started. */
+  readonly hasBegun: boolean;
   /** Resolves when the server has ended and all it wrote has been passed on. Never rejects. */
   readonly ended: Promise<Ended>;
   /** From here on signals end us and no longer the server. */
@@ -125,7 +127,7 @@ const pass = ({ child, passed }: Between): void => {
  * Starts the server between our standard input and output. Its standard error is ours. With `ask` there is a gate, and what
  * it is asked about may be answered in the server's place.
  */
-export const start = (command: ReadonlyArray<string>, tap: Tap, ask?: Ask): Running => {
+export const start = (command: ReadonlyArray<string>, tap: Tap, ask?: Ask, name = "recollect wrap"): Running => {
   const [program = "", ...args] = command;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"], env: environment() });
   // From here on, what the recorder writes is for this user alone. The server has the mask that we were given.
@@ -136,9 +138,7 @@ export const start = (command: ReadonlyArray<string>, tap: Tap, ask?: Ask): Runn
       // Also emitted for a signal that could not be sent, which ends nothing.
       if (child.pid !== undefined) return;
       const isMissing = error.code === "ENOENT";
-      process.stderr.write(
-        `recollect wrap: ${program} ${isMissing ? "was not found" : `cannot be run (${error.code})`}\n`,
-      );
+      process.stderr.write(`${name}: ${program} ${isMissing ? "was not found" : `cannot be run (${error.code})`}\n`);
       resolve({ code: isMissing ? notFoundCode : notExecutableCode, signal: null });
     });
   });
@@ -154,7 +154,7 @@ export const start = (command: ReadonlyArray<string>, tap: Tap, ask?: Ask): Runn
     await flushed(process.stdout);
     return how;
   });
-  return { ended, letGo };
+  return { hasBegun: child.pid !== undefined, ended, letGo };
 };
 
 /** Ends this process the way the server ended. */

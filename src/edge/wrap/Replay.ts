@@ -113,7 +113,8 @@ export const all = Effect.fn("wrap.replay")(function* (root: string) {
     const { access, tenant, url } = options;
     const place = { url, data: root, tenant, access, source: "recollect/wrap" };
     const lost = yield* replay(opened.success).pipe(Effect.provide(Connect.layer(place)), Effect.scoped);
-    if (lost > 0) yield* Effect.logWarning(`${path}: ${lost} events were not accepted yet`);
+    if (lost > 0)
+      yield* Effect.logWarning(`${path}: ${lost === 1 ? "1 event was" : `${lost} events were`} not accepted yet`);
     else {
       rmSync(path, { force: true });
       done++;

@@ -37,6 +37,8 @@ const beside = (name: string) =>
  */
 const decideMillis = 10_000;
 
+const eventsWere = (count: number): string => (count === 1 ? "1 event was" : `${count} events were`);
+
 /** A recorder that is not done so long after the end of its session gets help. */
 const leaveMillis = 1_500;
 
@@ -81,7 +83,8 @@ export class Tap {
         else if (message._tag === "Decided") this.#asked.get(message.number)?.(message.refusal);
         else if (message._tag === "Settled") {
           if (message.bytes === this.#toldBytes && this.#droppedBytes === 0) this.#journal.settled(message.state);
-        } else if (message._tag === "Warned") process.stderr.write(`recollect wrap: ${message.text}\n`);
+        } else if (message._tag === "Warned")
+          process.stderr.write(`recollect ${options.protocol === "acp" ? "acp" : "wrap"}: ${message.text}\n`);
         else if (message._tag === "Tools") this.#tools = new Set([...this.#named, ...message.tools]);
         else this.#outstandingBytes -= message.bytes;
       });
@@ -173,11 +176,14 @@ export class Tap {
     if (unwritten === undefined) {
       this.#leave();
       if (lost === "late") return told(this.#problems);
-      return told([...this.#problems, `${lost} events were not accepted yet and wait in ${this.#journal.path}`]);
+      return told([
+        ...this.#problems,
+        `${eventsWere(lost)} not accepted yet and ${lost === 1 ? "waits" : "wait"} in ${this.#journal.path}`,
+      ]);
     }
     const why = broken === undefined ? `it did not finish within ${millis} ms` : broken;
     const what =
-      typeof lost === "number" && lost > 0 ? `${lost} events were not accepted` : `recording stopped: ${why}`;
+      typeof lost === "number" && lost > 0 ? `${eventsWere(lost)} not accepted` : `recording stopped: ${why}`;
     return told([...this.#problems, what, `the journal could not be written: ${unwritten}`], true);
   }
 

@@ -76,7 +76,8 @@ export const run = async (options: Options): Promise<Ended> => {
     decide: limits === undefined ? undefined : decide,
     find: isReusing ? find : undefined,
   });
-  const running = Proxy.start(command, passed, limits === undefined && !isReusing ? undefined : ask);
+  const name = protocol === "acp" ? "recollect acp" : "recollect wrap";
+  const running = Proxy.start(command, passed, limits === undefined && !isReusing ? undefined : ask, name);
   // The server has been started; only now the recorder's thread takes its share of the machine. Nothing has passed yet.
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
@@ -95,14 +96,15 @@ export const run = async (options: Options): Promise<Ended> => {
       cache,
       limits,
     };
-    tap = new Tap(recorded, options.findMillis ?? defaultFindMillis);
+    // Of a program that never began there is nothing to record.
+    if (running.hasBegun) tap = new Tap(recorded, options.findMillis ?? defaultFindMillis);
   } catch (cause) {
     const words = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;
     problem = { words, isLost: true };
   }
   const ended = await running.ended;
   const report = problem ?? (await tap?.end(ended, options.flushMillis ?? defaultFlushMillis));
-  if (report !== undefined) process.stderr.write(`recollect wrap: ${report.words}\n`);
+  if (report !== undefined) process.stderr.write(`${name}: ${report.words}\n`);
   running.letGo();
   // A server that did well, and of which nobody will ever know.
   return report?.isLost === true && ended.code === 0 ? { ...ended, code: lostCode } : ended;

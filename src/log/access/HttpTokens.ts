@@ -26,7 +26,7 @@ import { defaultTenant } from "../../domain/History.ts";
 import { folderOf as keysOf } from "../../machine/KeyFiles.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import { roles } from "./Roles.ts";
-import { AccessRefused, checkedTenant, namePattern } from "./Users.ts";
+import { AccessRefused, checkedTenant, namePattern, NoSuchAccess } from "./Users.ts";
 
 /** Stored form of a token. Times are epoch milliseconds. */
 export const HttpToken = Schema.Struct({
@@ -183,7 +183,7 @@ export const revoke = Effect.fn("log.revokeHttpToken")(function* (root: string, 
     return found.length;
   });
   if (removed > 0) return removed;
-  return yield* new AccessRefused({
+  return yield* new NoSuchAccess({
     message: `There is no token ${name}.`,
     hint: "See which there are: recollect access token list",
   });

@@ -24,6 +24,12 @@ export class AccessRefused extends Schema.TaggedError<AccessRefused>()("AccessRe
   hint: Schema.String,
 }) {}
 
+/** No user or token has this name. */
+export class NoSuchAccess extends Schema.TaggedError<NoSuchAccess>()("NoSuchAccess", {
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
 /** Letters, digits, `-` and `_`: a name is a part of subjects, of file names, and of sentences. */
 export const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** Refuses what can be no tenant: nothing of it could ever be written. */
@@ -173,7 +179,7 @@ export const revoke = Effect.fn("log.revokeUser")(function* (options: {
   const fs = yield* FileSystem.FileSystem;
   const { users } = yield* read(root);
   if (!users.some((user) => user.name === name)) {
-    return yield* new AccessRefused({
+    return yield* new NoSuchAccess({
       message: `There is no user ${name}.`,
       hint: "See who there is: recollect access list",
     });

@@ -51,6 +51,8 @@ export interface Options {
   readonly connectTimeoutMillis?: number | undefined;
   /** Says whether the server is the one that is meant; until it does, nothing is asked of it. Absent: any server is. */
   readonly guard?: StreamGuard | undefined;
+  /** True: the process works with the whole stream, so that a user of one tenant is refused. Default: no. */
+  readonly isWholeStore?: boolean | undefined;
 }
 
 export class NatsConnection extends Context.Service<
@@ -244,6 +246,9 @@ const checkJetStream = Effect.fnUntraced(function* (nc: Client, url: string) {
   }
 });
 
+/** Most different denials that one connection logs: subjects may have ids in them. */
+const mostDenials = 20;
+
 /** Keeps the gate and the server's last words in step with the client's own status, and writes log lines. */
 const watch = Effect.fnUntraced(function* (options: {
   readonly nc: Client;
@@ -254,6 +259,7 @@ const watch = Effect.fnUntraced(function* (options: {
   readonly refused: () => void;
 }) {
   const { nc } = options;
+  const said = new Set<string>();
   yield* Stream.fromAsyncIterable(nc.status(), () => undefined).pipe(
     Stream.runForEach(
       Effect.fnUntraced(function* (status) {
@@ -270,7 +276,11 @@ const watch = Effect.fnUntraced(function* (options: {
             options.denied(error.subject, error.message);
           }
           if (isCredentialError(error)) options.refused();
-          yield* Effect.logWarning(`NATS reports: ${status.error.message}`);
+          // Whoever may not do something is told so at each try: the log says it once.
+          const isDenied = error instanceof PermissionViolationError;
+          if (isDenied && (said.has(error.message) || said.size >= mostDenials)) return;
+          if (isDenied) said.add(error.message);
+          yield* Effect.logWarning(`NATS reports: ${error.message}`);
         } else if (status.type === "slowConsumer" || status.type === "staleConnection") {
           yield* Effect.logWarning(`NATS connection: ${status.type}`);
         }
@@ -289,6 +299,7 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
   if (info === undefined) return yield* Unusable.refused(url, "it closed the connection at once");
   if (!isAtLeast(info.version, minimumVersion)) return yield* Unusable.tooOld(url, info.version, minimumVersion);
   const route = yield* checkJetStream(nc, url);
+  if (options.isWholeStore === true && route === viaDaemon) return yield* Unusable.tenantOnly(url);
 
   const replies = new Replies(nc, inboxPrefix);
   const gate = yield* Gate.make({ nc, replies, route, guard: options.guard });

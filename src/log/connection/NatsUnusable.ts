@@ -13,8 +13,17 @@ import type { LogCondition } from "./LogCondition.ts";
  * - `noJetStream`: JetStream is off, for the server or for this account
  * - `stream`: the stream that is there cannot be used
  * - `stranger`: the server has another stream than the one that is meant
+ * - `role`: this user is a tenant's publisher or reader, and the process folds the whole stream
  */
-export const Reason = Schema.Literals(["refused", "credentials", "tooOld", "noJetStream", "stream", "stranger"]);
+export const Reason = Schema.Literals([
+  "refused",
+  "credentials",
+  "tooOld",
+  "noJetStream",
+  "stream",
+  "stranger",
+  "role",
+]);
 export type Reason = typeof Reason.Type;
 
 /** The server, or the stream on it, cannot be used. Trying again without changing something is useless. */
@@ -42,7 +51,7 @@ export const unreadableCredentials = (path: string, why: string) =>
   new NatsUnusable({
     reason: "credentials",
     message: `The credentials file ${path} cannot be used: ${why}.`,
-    hint: "It is the .creds file that nsc wrote, readable by the user who runs this.",
+    hint: "It is the .creds file that recollect access add (or nsc) wrote, readable by the user who runs this.",
   });
 
 export const tooOld = (url: string, version: string, minimum: string) =>
@@ -57,6 +66,13 @@ export const noJetStream = (url: string, why: string) =>
     reason: "noJetStream",
     message: `The nats-server at ${url} has no JetStream to offer: ${why}.`,
     hint: "Start it with the repository's nats-server.conf or with -js; in a setup with accounts, enable jetstream for this one.",
+  });
+
+export const tenantOnly = (url: string) =>
+  new NatsUnusable({
+    reason: "role",
+    message: `This user of ${url} is a publisher or reader of one tenant, and the command line works with the whole store.`,
+    hint: "Use the library or HTTP with these credentials, or the command line with those of a worker or operator, which are made where the server runs.",
   });
 
 export const unusableStream = (message: string, hint: string) => new NatsUnusable({ reason: "stream", message, hint });

@@ -3,7 +3,7 @@
  *
  * Room: main.
  */
-import { Clock, Effect, FileSystem, Layer, Option } from "effect";
+import { Clock, Effect, FileSystem, Layer, Option, Schema } from "effect";
 import * as Listener from "../../edge/http/Listener.ts";
 import type { ClientOptions } from "../../edge/http/TenantClients.ts";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
@@ -17,13 +17,19 @@ const loopback = "127.0.0.1";
 const startMillis = 1_000;
 
 export interface Options {
-  /** Undefined: the port of last time, else 4280, else a free one. A port that is named and taken is replaced, too. */
+  /** Undefined: the port of last time, else 4280, else a free one. A port that is named and taken is an error. */
   readonly port: number | undefined;
   /** Identity of the door's clients towards a server that is not the folder's own. */
   readonly access?: ClientOptions["access"];
   /** Address for other machines, under TLS. */
   readonly listen?: Listen.Listen | undefined;
 }
+
+/** The port that was asked for cannot be had. */
+export class HttpPortTaken extends Schema.TaggedError<HttpPortTaken>()("HttpPortTaken", {
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
 
 /** Listeners of the door: for this machine, and under TLS what others reach. */
 export interface Doors {
@@ -57,17 +63,27 @@ const outsideOf = Effect.fnUntraced(
 export const listening = Effect.fn("main.listening")(function* ({ listen, port }: Options) {
   const fs = yield* FileSystem.FileSystem;
   const { root } = yield* DataFolder;
-  const wishes = port === undefined ? [...(yield* lastPort), usualPort] : [port];
-  const listener = yield* Listener.listen({ host: loopback, ports: [...wishes, 0] });
+  const remembered = yield* lastPort;
+  const wishes = port === undefined ? [...remembered, usualPort] : [port];
+  const listener = yield* Listener.listen({ host: loopback, ports: port === undefined ? [...wishes, 0] : wishes });
+  if (listener === undefined && port !== undefined) {
+    return yield* new HttpPortTaken({
+      message: `The port ${port} of ${loopback} cannot be listened on: it is taken, or this user may not.`,
+      hint: "Name another with --http-port, or leave it out: a free one is then found.",
+    });
+  }
   if (listener === undefined) {
     yield* Effect.logWarning(`no port of ${loopback} can be listened on; the store runs without its HTTP door`);
     return undefined;
   }
-  if (port !== undefined && listener.port !== port) {
-    yield* Effect.logWarning(`port ${port} is taken, so HTTP is served at ${listener.url}`);
+  const [wished] = wishes;
+  if (listener.port !== wished) {
+    yield* Effect.logWarning(`port ${wished} is taken, so HTTP is served at ${listener.url}`);
   }
   const prepared = Effect.gen(function* () {
     yield* HttpTokens.ensureLocal(root, yield* Clock.currentTimeMillis);
+    // A port of one start is none to stay at: the one before is free again at the next.
+    if (port === undefined && remembered.length > 0) return;
     yield* fs.writeFileString(yield* portFile, `${listener.port}\n`, { mode: 0o600 });
   });
   yield* prepared.pipe(Effect.catch(({ message }) => Effect.logWarning(`HTTP: ${message}`)));

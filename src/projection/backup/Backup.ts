@@ -194,6 +194,7 @@ export const backup = Effect.fn("projection.backup")(function* (options: Options
       "Name a folder elsewhere, best on another disk.",
     );
   }
+  yield* Manifest.makeFolder(into);
   const before = yield* Manifest.read(into);
   const files = yield* streamOf(options, before);
   yield* Manifest.attempt(() => {

@@ -10,7 +10,9 @@ import { Effect, Schema } from "effect";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { folderTrouble } from "../../machine/DataFolder.ts";
 import { InnerPath } from "../../machine/InnerPath.ts";
+import * as MakeFolder from "../../machine/MakeFolder.ts";
 
 /** The backup cannot be made, or is not what it must be. */
 export class BackupUnusable extends Schema.TaggedError<BackupUnusable>()("BackupUnusable", {
@@ -69,6 +71,13 @@ export const attempt = <A>(work: () => A, what: string): Effect.Effect<A, Backup
     catch: (cause) => unusable(`${what}: ${String(cause)}`, "See whether the disk is well and has room."),
   });
 
+/** Makes a folder that a person named, with those above it. */
+export const makeFolder = (folder: string): Effect.Effect<void, BackupUnusable> =>
+  Effect.try({
+    try: () => MakeFolder.makeFolder(folder),
+    catch: (cause) => unusable(folderTrouble({ path: folder, cause }).message, "Name another folder."),
+  });
+
 /** The manifest of a folder; undefined when it has none. */
 export const read = (folder: string): Effect.Effect<Manifest | undefined, BackupUnusable> =>
   Effect.try({
@@ -83,7 +92,7 @@ export const read = (folder: string): Effect.Effect<Manifest | undefined, Backup
 /** A file written whole or not at all, on disk, and what proves it. */
 export const writeFile = (folder: string, file: string, bytes: Uint8Array): BackedUp => {
   const target = path.join(folder, file);
-  fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 });
+  MakeFolder.makeFolder(path.dirname(target));
   fs.writeFileSync(`${target}.part`, bytes, { mode: 0o600, flush: true });
   fs.renameSync(`${target}.part`, target);
   return { path: file, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
@@ -93,7 +102,7 @@ export const writeFile = (folder: string, file: string, bytes: Uint8Array): Back
 export const fileWriter = (folder: string, file: string) => {
   const target = path.join(folder, file);
   const unfinished = `${target}.part`;
-  fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 });
+  MakeFolder.makeFolder(path.dirname(target));
   const handle = fs.openSync(unfinished, "w", 0o600);
   const hash = createHash("sha256");
   let bytes = 0;

@@ -117,6 +117,7 @@ const fill = Effect.fnUntraced(function* (
 ) {
   const { identity, lastSequence, name } = manifest.stream;
   const building = path.join(into, "building");
+  yield* Manifest.makeFolder(into);
   yield* Manifest.attempt(() => {
     fs.mkdirSync(path.join(into, "logs"), { recursive: true, mode: 0o700 });
     fs.mkdirSync(path.join(into, "nats"), { recursive: true, mode: 0o700 });

@@ -66,6 +66,8 @@ export interface Entry {
   readonly note: (delta: Delta) => void;
   /** Length on disk, in UTF-16 units. */
   readonly kept: () => number;
+  /** Time of the last line on disk, epoch milliseconds; undefined before the first. */
+  readonly writtenAt: () => number | undefined;
   /** From here on whoever finds the file ends the answer like this. */
   readonly ending: (how: "complete" | "aborted", message: Readonly<Record<string, unknown>>) => Effect.Effect<void>;
   /** The end is durable: the file has done its duty. */
@@ -118,6 +120,7 @@ const begin = Effect.fnUntraced(function* (
   };
   let pending: Array<Delta> = [];
   let kept = 0;
+  let writtenAt: number | undefined;
   let file: AnswerFile.AnswerFile | undefined;
   let isBroken = false;
   const news = Latch.makeUnsafe(false);
@@ -147,10 +150,13 @@ const begin = Effect.fnUntraced(function* (
     pending = [];
     if (said.length === 0) return Effect.void;
     const length = said.reduce((sum, { text }) => sum + text.length, 0);
+    const at = clock.currentTimeMillisUnsafe();
     return Effect.andThen(
-      withFile((there) => there.append({ at: clock.currentTimeMillisUnsafe(), said })),
+      withFile((there) => there.append({ at, said })),
       Effect.sync(() => {
-        if (!isBroken) kept += length;
+        if (isBroken) return;
+        kept += length;
+        writtenAt = at;
       }),
     );
   }).pipe(Effect.uninterruptible, Semaphore.withPermits(writing, 1));
@@ -176,6 +182,7 @@ const begin = Effect.fnUntraced(function* (
       Latch.openUnsafe(news);
     },
     kept: () => kept,
+    writtenAt: () => writtenAt,
     ending: (how, message) =>
       Effect.andThen(
         write,

@@ -19,7 +19,7 @@
  * together repeat at most 1.5 times the text. Segments with only what is new would cost as much beside the whole
  * message at the end, and every reader in every language would have to join them.
  */
-import { Deferred, Effect, Exit, Fiber, Latch, Option, Scope, Semaphore, Stream } from "effect";
+import { Clock, Deferred, Effect, Exit, Fiber, Latch, Option, Scope, Semaphore, Stream } from "effect";
 import type { EventData } from "../../domain/Event.ts";
 import { DeltaGate } from "../storing/DeltaGate.ts";
 import { type Delta, Draft, type DraftPart, type GivenDelta, isDelta, partsOf } from "../../domain/thread/Draft.ts";
@@ -79,6 +79,7 @@ interface Parts {
   readonly endId: string;
   readonly journal: AnswerJournal["Service"] | undefined;
   readonly live: Live["Service"] | undefined;
+  readonly clock: Clock.Clock;
   /** The answer's own: its fibers, its file, its place among those who answer watchers. */
   readonly scope: Scope.Closeable;
 }
@@ -94,6 +95,7 @@ class Saying {
   #entry: Entry | undefined;
   #number = 0;
   #checkpointed = 0;
+  #saidAt: number | undefined;
   #isOver = false;
 
   constructor(parts: Parts) {
@@ -152,6 +154,7 @@ class Saying {
   #say(delta: Delta): void {
     const { history, live, message } = this.#parts;
     const { part, offset } = this.#draft.add(delta);
+    this.#saidAt = this.#parts.clock.currentTimeMillisUnsafe();
     this.#entry?.note(delta);
     const number = this.#number++;
     // JSON leaves out what is undefined.
@@ -171,7 +174,11 @@ class Saying {
         if (this.#isOver) return;
         const { length } = this.#draft;
         if (length === this.#checkpointed) continue;
-        const published = yield* Effect.exit(this.#publish("unfinished", { stopReason: "unfinished" }));
+        // No later than what the journal has: should the process be killed in a pause, the end that is made of the journal is
+        // no older than this, and stands in its place.
+        const occurredAt = this.#entry?.writtenAt() ?? this.#saidAt;
+        const unfinished = this.#publish("unfinished", { stopReason: "unfinished" }, { occurredAt });
+        const published = yield* Effect.exit(unfinished);
         if (Exit.isSuccess(published) && published.value._tag !== "Held") this.#checkpointed = length;
       }
     });
@@ -185,10 +192,17 @@ class Saying {
     return Effect.asVoid(compose({ ...about, history, type: "thread.message_appended", data }, writing));
   }
 
-  #publish(ending: "unfinished" | "aborted" | "complete", more: Completion, id?: string) {
+  #publish(ending: "unfinished" | "aborted" | "complete", more: Completion, own: Pick<About, "id" | "occurredAt">) {
     const { about, history, message, publisher } = this.#parts;
     const data = { ...message, ...more, parts: partsOf(this.#draft.parts, ending) };
-    return publisher.publish({ ...about, id, history, type: "thread.message_appended", data });
+    return publisher.publish({
+      occurredAt: own.occurredAt,
+      ...about,
+      id: own.id,
+      history,
+      type: "thread.message_appended",
+      data,
+    });
   }
 
   /** Ends the answer, once. An end that was not accepted may be tried again. */
@@ -202,7 +216,7 @@ class Saying {
       this.#isOver = true;
       // Whoever finds the journal from here on ends the answer like this, with this id.
       yield* this.#entry?.ending(ending, more) ?? Effect.void;
-      const published = yield* this.#publish(ending, more, endId);
+      const published = yield* this.#publish(ending, more, { id: endId });
       // In memory only: the file still knows what this process must not forget.
       if (published._tag !== "Held") yield* this.#entry?.forget ?? Effect.void;
       const number = this.#number;
@@ -242,6 +256,7 @@ export const answer = Effect.fnUntraced(function* (options: {
     message: { ...beginning, messageId },
     journal: Option.getOrUndefined(yield* Effect.serviceOption(AnswerJournal)),
     live: Option.getOrUndefined(yield* Effect.serviceOption(Live)),
+    clock: yield* Clock.Clock,
     scope,
   });
   yield* saying.check();

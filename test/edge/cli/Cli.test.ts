@@ -214,7 +214,7 @@ describe("the command line, beside a daemon", { timeout: 300_000 }, () => {
     const place = String(found.hits[0].sequence);
     const { err, out } = run("search", "database", "locked");
     assert.include(out, "[database]");
-    assert.match(err, new RegExp(`thread ${threadId} --around ${place}$`, "m"));
+    assert.match(err, new RegExp(`thread --data \\S+ ${threadId} --around ${place}$`, "m"));
     assert.include(run("thread", threadId.slice(0, 8), "--around", place).out, "▶ ");
     assert.include(run("thread", "--last").out, threadId);
     assert.strictEqual(run("thread").code, 2);

@@ -78,11 +78,12 @@ describe("recollect service", { timeout: 120_000 }, () => {
     assert.isFalse(existsSync(dirname(here.unit)));
   });
 
-  it("says what to do where systemd of this user cannot be reached", () => {
+  it("says so where systemd of this user cannot be reached, and changes nothing", () => {
     using here = home("unreachable");
     const { code, err } = here.run("install");
     assert.strictEqual(code, 5);
-    assert.match(err, /cannot be reached: no bus[\s\S]*systemctl --user enable --now recollect\.service/);
-    assert.isTrue(existsSync(here.unit));
+    assert.match(err, /cannot be reached: no bus[\s\S]*Nothing was changed/);
+    assert.isFalse(existsSync(here.unit));
+    assert.strictEqual(here.run("status").code, 4);
   });
 });

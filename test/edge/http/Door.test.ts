@@ -229,7 +229,7 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
 });
 
 describe("the HTTP address", { timeout: 120_000 }, () => {
-  it("is that of last time; a port that is taken is no reason not to start", async () => {
+  it("is that of last time, also after a start while it was taken; one that was asked for and is taken is an error", async () => {
     await using other = new Door();
     const first = await other.open();
     const { url } = other;
@@ -239,11 +239,18 @@ describe("the HTTP address", { timeout: 120_000 }, () => {
     await again.end();
     const taken = createServer().listen(Number(new URL(url).port), "127.0.0.1");
     await once(taken, "listening");
-    const third = await other.open("--http-port", new URL(url).port);
+    const { port } = new URL(url);
+    const refused = await other.run(["up", "--http-port", port]);
+    assert.strictEqual(refused.code, 5);
+    assert.match(refused.err, new RegExp(`port ${port} .* is taken`));
+    const third = await other.open();
     taken.close();
     assert.notStrictEqual(other.url, url);
-    assert.include(third.err, `port ${new URL(url).port} is taken`);
+    assert.include(third.err, `port ${port} is taken`);
     assert.strictEqual((await other.ask("/healthz")).status, 200);
+    await third.end();
+    await other.open();
+    assert.strictEqual(other.url, url);
   });
 
   it("is none with --no-http, and `open` says so", async () => {

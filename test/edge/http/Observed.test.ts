@@ -51,6 +51,12 @@ describe("what the door says of itself", { timeout: 120_000 }, () => {
     assert.match(text, /recollect_http_request_seconds_bucket\{[^}]*operation="threads\.say"/);
   });
 
+  it("tells its numbers, which are of all tenants, to none that is of one", async () => {
+    const authorization = `Bearer ${await door.token("acme", "publisher", "acme")}`;
+    const { status, text } = await door.ask("/metrics", { headers: { authorization } });
+    assert.deepStrictEqual([status, JSON.parse(text).code], [403, "tenant"]);
+  });
+
   it("describes itself as OpenAPI 3.1, with every operation, and as a page that loads nothing", async () => {
     const spec = (await door.ask("/openapi.json")).json() as {
       openapi: string;

@@ -136,7 +136,7 @@ describe("wrap, the proxy", () => {
   it("says like a shell that a program cannot be found", async () => {
     await wrapped([], async (child) => {
       const [err, end] = await Promise.all([collect(child.stderr ?? child.stdout), ended(child)]);
-      assert.match(err.toString(), /no-such-program-here was not found/);
+      assert.strictEqual(err.toString(), "recollect wrap: no-such-program-here was not found\n");
       assert.deepStrictEqual(end, [127, null]);
     });
   });

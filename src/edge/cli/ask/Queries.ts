@@ -10,7 +10,7 @@ import { preparable } from "../../../query/saved/Preparable.ts";
 import { listQueries, readQuery, removeQuery, saveQuery } from "../../../query/saved/SavedQueries.ts";
 import { shippedQueries } from "../../../query/saved/ShippedQueries.ts";
 import { Attach } from "../Attach.ts";
-import { NotFound } from "../Failure.ts";
+import { BadRequest, NotFound } from "../Failure.ts";
 import { json, readModels, where } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { forms, formOf } from "./AskFlags.ts";
@@ -71,9 +71,19 @@ const save = Command.make(
       Flag.withDescription("What it is for"),
       Flag.optional,
     ),
+    replace: Flag.Boolean("replace").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("In place of the query that has the name"),
+    ),
   },
   Effect.fn("cli.query.save")(function* (input) {
     const sql = yield* statementOf(input);
+    if (!input.replace && (yield* readQuery(yield* folder, input.name)) !== undefined) {
+      return yield* new BadRequest({
+        message: `There is a query ${input.name} already.`,
+        hint: `recollect query show ${input.name} prints it; --replace saves this one in its place.`,
+      });
+    }
     yield* readModels(preparable(sql));
     const file = yield* saveQuery(yield* folder, {
       name: input.name,
@@ -83,7 +93,7 @@ const save = Command.make(
     yield* Output.note(`Saved as ${file}. Run it: recollect query run ${input.name}`);
   }),
 ).pipe(
-  Command.withDescription("Save a query by a name, in place of one that has it"),
+  Command.withDescription("Save a query by a name; one that has it stays, but with --replace"),
   Command.withExamples([
     {
       command: 'recollect query save busiest "SELECT cwd, count(*) FROM v_threads GROUP BY 1 ORDER BY 2 DESC LIMIT :n"',

@@ -5,6 +5,7 @@
  */
 import { Clock, Effect, FileSystem, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
+import { folderTrouble } from "../../../machine/DataFolder.ts";
 import { reports } from "../../../query/report/All.ts";
 import type { Report } from "../../../query/report/Report.ts";
 import { type ReportAnswer, type ReportRequest, runReport } from "../../../query/report/RunReport.ts";
@@ -151,7 +152,7 @@ export const report = Command.make(
       const path = input.html.value;
       yield* fs
         .writeFileString(path, page)
-        .pipe(Effect.mapError(({ message }) => new BadRequest({ message: `${path} cannot be written (${message}).` })));
+        .pipe(Effect.mapError((cause) => folderTrouble({ path, cause, hint: "Name another file." })));
       return yield* Output.note(`Written to ${path}.`);
     });
     return yield* readModels(answered);

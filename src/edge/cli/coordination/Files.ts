@@ -12,7 +12,7 @@ import { placedOrAsItIs } from "../../../log/read/LargeEntry.ts";
 import { type FileRow, Query } from "../../../query/Query.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
 import { json, readModels, store, tenant, threadArgument } from "../Flags.ts";
-import { wholeThreadId } from "../threads/ThreadIds.ts";
+import { noThread, wholeThread } from "../threads/ThreadIds.ts";
 import * as Output from "../Output.ts";
 import { at, everything, readAt } from "../threads/Thread.ts";
 
@@ -94,14 +94,8 @@ export const files = Command.make(
   Effect.fn("cli.files")(function* (input) {
     const filesOf = Effect.gen(function* () {
       const query = yield* Query;
-      const threadId = yield* wholeThreadId(input.thread, input.tenant);
-      const key = { threadId, tenant: input.tenant };
-      if ((yield* query.thread(key)) === undefined) {
-        return yield* new NotFound({
-          message: `There is no thread ${threadId}.`,
-          hint: "recollect threads lists them.",
-        });
-      }
+      const key = yield* wholeThread(input.thread, input.tenant);
+      if ((yield* query.thread(key)) === undefined) return yield* noThread(key.threadId);
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
       return yield* everything({ ...key, ...readAt(input.at, now) }, query.files);
     });

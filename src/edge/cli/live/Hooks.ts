@@ -48,7 +48,7 @@ interface Change {
 const unreadable = (file: string, cause: unknown) =>
   new BadRequest({
     message: `${file} cannot be changed: ${cause instanceof NoJson ? cause.message : String(cause)}.`,
-    hint: "Nothing was changed. Mend the file, or put the hooks in by hand: docs/hooks.md shows them.",
+    hint: "Nothing was changed. Mend the file, or put the hooks in by hand: docs/hooks.md says how.",
   });
 
 const changeOf = Effect.fnUntraced(function* (

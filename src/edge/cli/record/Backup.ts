@@ -7,6 +7,7 @@ import { Effect } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { resolve } from "node:path";
 import { defaultStream } from "../../../log/connection/StreamNats.ts";
+import { shellWord } from "../../../machine/CalledAs.ts";
 import { version } from "../../../machine/Version.ts";
 import { backup as backUp, type Progress as BackupProgress } from "../../../projection/backup/Backup.ts";
 import type { Manifest } from "../../../projection/backup/Manifest.ts";
@@ -51,7 +52,7 @@ const verify = Command.make(
       yield* Output.line(
         `Whole: ${Output.counted(manifest.stream.lastSequence, "event")} were restored beside it and read back; every file is as it was written.`,
       );
-    } else for (const fault of faults) yield* Output.line(fault);
+    } else for (const fault of faults) yield* Output.said(fault);
     if (faults.length > 0) return yield* new Different({ message: "the backup is damaged" });
   }, Effect.scoped),
 ).pipe(
@@ -87,7 +88,7 @@ export const backup = Command.make(
       );
       if (!input.withKeys)
         yield* Output.note("Keys are not in it: a restored folder makes new ones. With them: --with-keys");
-      yield* Output.note(`Prove it with: recollect backup verify ${input.dir}`);
+      yield* Output.note(`Prove it with: recollect backup verify ${shellWord(input.dir)}`);
     },
     Effect.scoped,
     store,

@@ -42,7 +42,7 @@ const condition = (name: string, message: string, hint: string): Named => ({ nam
 const notRunning = (root: string): Named =>
   condition(
     "notRunning",
-    `No recollect up runs on ${root}: what is published waits in the spool, and nothing is scrubbed.`,
+    `No daemon runs on ${root}: what is published waits in the spool, and nothing is scrubbed.`,
     "Start it: recollect up, or as a service: recollect service install",
   );
 
@@ -84,7 +84,7 @@ const inForm = { text: Formats.text, nagios: Formats.nagios, prometheus: Formats
 
 const say = Effect.fnUntraced(function* (report: Report, format: "json" | "nagios" | "prometheus" | "text") {
   if (format === "json") return yield* Output.json(Formats.json(report));
-  for (const line of inForm[format](report)) yield* Output.line(line);
+  for (const line of inForm[format](report)) yield* Output.said(line);
 });
 
 const ending = (state: State) => (state === "ok" ? Effect.void : new Checked({ message: state, code: codeOf[state] }));

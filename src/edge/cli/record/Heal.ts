@@ -37,9 +37,9 @@ const ranges = (list: ReadonlyArray<{ readonly first: number; readonly last: num
 /** Prints a heal, planned or done, for a person. */
 export const printPlan = Effect.fnUntraced(function* (plan: HealPlan.Plan) {
   const { copies, disk, events } = plan;
-  for (const { message } of plan.findings) yield* Output.line(message);
+  for (const { message } of plan.findings) yield* Output.said(message);
   if (plan.findings.length === 0) yield* Output.line("Nothing to heal: stream and ledger are whole and say the same.");
-  for (const { message, state } of plan.rest) if (state === "damaged") yield* Output.line(message);
+  for (const { message, state } of plan.rest) if (state === "damaged") yield* Output.said(message);
   if (!plan.needed) return;
   yield* Output.line("");
   const row = (name: string, text: string) => Output.line(`  ${name.padEnd(12)}${text}`);
@@ -164,10 +164,10 @@ export const executeHeal = Effect.fnUntraced(function* (
   if (options.json) return yield* Output.json({ executed: true, ...plan, kept: kept ?? null });
   yield* printPlan(plan);
   if (kept === undefined) return;
-  yield* Output.line(
+  yield* Output.said(
     `\nDone: the stream is whole. The old one is kept as ${kept}, until: recollect heal --discard-kept ${kept}`,
   );
-  yield* Output.line("Prove it with: recollect verify");
+  yield* Output.said("Prove it with: recollect verify");
 });
 
 const discard = Effect.fnUntraced(function* (root: string, name: string) {

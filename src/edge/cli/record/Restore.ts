@@ -8,6 +8,7 @@ import { Argument, Command, Flag } from "effect/cli";
 import { existsSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { defaultStream } from "../../../log/connection/StreamNats.ts";
+import { shellWord } from "../../../machine/CalledAs.ts";
 import type { Manifest } from "../../../projection/backup/Manifest.ts";
 import { faults as faultsOf, open, restore as restoreFolder, witness } from "../../../projection/backup/Restore.ts";
 import * as HealPlan from "../../../projection/heal/Plan.ts";
@@ -47,8 +48,9 @@ interface Input {
 const intoEmpty = Effect.fnUntraced(function* (input: Input, manifest: Manifest, into: string) {
   if (input.execute) yield* shownBackup((onProgress) => restoreFolder({ from: input.dir, into, onProgress }));
   if (input.json) return yield* Output.json({ executed: input.execute, into, ...summaryOf(manifest) });
-  yield* printBackup(input.dir, manifest);
-  if (input.execute) yield* Output.line(`Restored into ${into}. Prove it with: recollect verify --data ${into}`);
+  if (!input.execute) yield* printBackup(input.dir, manifest);
+  if (input.execute)
+    yield* Output.said(`Restored into ${into}. Prove it with: recollect verify --data ${shellWord(into)}`);
   else yield* Output.note(`It would be restored into ${into}, which is empty. Do it with: --execute`);
 });
 
@@ -114,7 +116,7 @@ export const restore = Command.make(
     const faults = yield* shownBackup((onProgress) => faultsOf(input.dir, manifest, onProgress));
     if (faults.length > 0) {
       if (input.json) yield* Output.json({ executed: false, ...summaryOf(manifest), faults });
-      else for (const fault of faults) yield* Output.line(fault);
+      else for (const fault of faults) yield* Output.said(fault);
       return yield* new Different({ message: "the backup is damaged" });
     }
     if (isEmpty(into)) return yield* intoEmpty(input, manifest, into);

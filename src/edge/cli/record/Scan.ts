@@ -20,7 +20,7 @@ import { policyHere } from "../../../publish/storing/StoragePolicy.ts";
 import { json, store, tenant, threadFlag } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import * as Progress from "../Progress.ts";
-import { wholeThreadId } from "../threads/ThreadIds.ts";
+import { wholeThread } from "../threads/ThreadIds.ts";
 import { type RuleSum, ScanReport } from "./ScanReport.ts";
 
 /** Hashes of large parts that an event refers to. */
@@ -96,8 +96,9 @@ const scanned = Effect.fnUntraced(function* (wanted: {
   const bar = yield* Progress.make(Progress.events);
   const seen = new Set<string>();
   if (head === 0) return report;
-  const entries: Stream.Stream<LogEntry, unknown> = Option.isSome(wanted.thread)
-    ? log.read({ history: thread(yield* wholeThreadId(wanted.thread.value, wanted.tenant), wanted.tenant), after: 0 })
+  const named = Option.isSome(wanted.thread) ? yield* wholeThread(wanted.thread.value, wanted.tenant) : undefined;
+  const entries: Stream.Stream<LogEntry, unknown> = named
+    ? log.read({ history: thread(named.threadId, named.tenant), after: 0 })
     : log.follow({ after: 0 }).pipe(Stream.takeUntil((entry) => entry.sequence >= head));
   yield* Stream.runForEach(entries, (entry) =>
     Effect.tap(lookInto(entry, { redactor, seen, report }), () =>

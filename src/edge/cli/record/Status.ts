@@ -84,7 +84,7 @@ export const status = Command.make(
     if (spool !== null && spool.waiting + spool.setAside > 0) {
       const overdue = spool.overdue ? ", overdue" : "";
       const since = spool.oldestAt === null ? "" : ` since ${Output.moment(spool.oldestAt)} UTC${overdue}`;
-      yield* Output.line(
+      yield* Output.said(
         `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,
       );
     }

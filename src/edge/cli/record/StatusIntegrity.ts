@@ -15,7 +15,7 @@ export const sayIntegrity = Effect.fnUntraced(function* (
   const ago = (at: number) => `${Output.duration(Math.max(0, now - at))} ago`;
   const passes = scrub.passes === 0 ? "no pass ended yet" : `last pass ended ${ago(scrub.finishedAt)}`;
   const mended = scrub.mended === 0 ? "" : `, mended ${Output.counted(scrub.mended, "time")}`;
-  yield* Output.line(
+  yield* Output.said(
     scrub.at === 0
       ? "scrubbed    nothing yet; recollect up does it in the background"
       : `scrubbed    to ${Output.count(scrub.sequence)} of ${Output.count(scrub.head)}, ${ago(scrub.at)}; ${passes}${mended}`,

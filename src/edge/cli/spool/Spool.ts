@@ -74,7 +74,7 @@ const showSurvey = Effect.fnUntraced(function* (found: SpoolList.Survey, now: nu
   const { forks, lost, overdue, setAside, waiting } = totals(found, now);
   if (waiting + setAside + forks + lost === 0) return yield* Output.note("Nothing waits: the log has everything.");
   if (waiting > 0) {
-    yield* Output.line(`${Output.counted(waiting, "event")} wait for the log:`);
+    yield* Output.line(`${Output.counted(waiting, "event")} ${waiting === 1 ? "waits" : "wait"} for the log:`);
     const rows = found.histories.map((one) => [
       Output.moment(one.oldestAt),
       Output.count(one.commands),
@@ -220,7 +220,10 @@ const retry = Command.make(
     const which = yield* whichOf(input);
     const done = yield* SpoolList.retry({ file: yield* spoolFile, which });
     if (input.json) yield* Output.json({ retried: done });
-    else yield* Output.line(`${Output.counted(done.length, "event")} wait again. Deliver now: recollect spool drain`);
+    else
+      yield* Output.said(
+        `${Output.counted(done.length, "event")} ${done.length === 1 ? "waits" : "wait"} again. Deliver now: recollect spool drain`,
+      );
     yield* assertThere(which, done);
   }),
 ).pipe(

@@ -6,13 +6,14 @@
 import { Effect } from "effect";
 import { Command, Flag } from "effect/cli";
 import type { JsonObject } from "../../../domain/Json.ts";
+import { asCalled } from "../../../machine/CalledAs.ts";
 import { briefText } from "../../../query/brief/BriefText.ts";
 import { defaultTokens, fewestTokens, sizeOf } from "../../../query/brief/Budget.ts";
 import { briefOf } from "../../../query/brief/HandOver.ts";
 import { tokensIn } from "../../../query/brief/Tokens.ts";
 import { json, readModels, tenant, threadArgument } from "../Flags.ts";
 import * as Output from "../Output.ts";
-import { threadNamed } from "./ThreadIds.ts";
+import { namedInHint, threadNamed } from "./ThreadIds.ts";
 
 /** Most tokens of a context. */
 const mostTokens = 100_000;
@@ -40,7 +41,7 @@ export const handOver = Command.make(
   },
   Effect.fn("cli.hand-over")(function* (input) {
     const thread = yield* threadNamed(input.thread, input.tenant);
-    const how = `To read around a place (#): recollect thread ${thread.threadId} --around PLACE`;
+    const how = asCalled(`To read around a place (#): recollect thread ${namedInHint(thread)} --around PLACE`);
     const asText = (brief: JsonObject) => `${briefText(brief)}\n\n${how}`;
     const tokens = input.json ? input.budget - frameTokens : input.budget;
     const size = (brief: JsonObject) => (input.json ? sizeOf(brief) : tokensIn(asText(brief)));

@@ -5,11 +5,17 @@
  *
  * Kept in a file of the data folder. Where that cannot be read or written, a number is the beginning of an id, as other texts are.
  */
-import { Effect } from "effect";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { Effect, Schema } from "effect";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as DataFolder from "../../../machine/DataFolder.ts";
 import { where } from "../Flags.ts";
+
+/** A thread by its whole name: two tenants may have one of the same id. */
+export const Listed = Schema.Struct({ threadId: Schema.String, tenant: Schema.String });
+export type Listed = typeof Listed.Type;
+
+const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Listed)));
 
 /** Place in a list: no page has more threads. */
 const place = /^[1-9]\d{0,3}$/;
@@ -19,24 +25,21 @@ const file = Effect.flatMap(where, ({ data }) =>
 );
 
 /** Remembers what was shown, in its order. Never fails: a list is shown all the same. */
-export const remember = (ids: ReadonlyArray<string>) =>
-  Effect.flatMap(file, (path) =>
-    Effect.try({
-      try: () => {
-        const half = `${path}.${process.pid}`;
-        writeFileSync(half, JSON.stringify(ids), { mode: 0o600 });
-        renameSync(half, path);
-      },
-      catch: () => undefined,
-    }),
-  ).pipe(Effect.ignore);
+export const remember = (threads: ReadonlyArray<Listed>) =>
+  Effect.flatMap(file, (path) => {
+    const half = `${path}.${process.pid}`;
+    const listed = threads.map(({ tenant, threadId }) => ({ threadId, tenant }));
+    return Effect.try(() => {
+      writeFileSync(half, JSON.stringify(listed), { mode: 0o600 });
+      renameSync(half, path);
+    }).pipe(Effect.onError(() => Effect.ignore(Effect.try(() => rmSync(half, { force: true })))));
+  }).pipe(Effect.ignore);
 
-/** Id of the thread at a place of the last list; undefined for what is no place of it. */
+/** The thread at a place of the last list; undefined for what is no place of it. */
 export const atPlace = Effect.fnUntraced(function* (given: string) {
   if (!place.test(given)) return undefined;
-  const ids = yield* Effect.flatMap(file, (path) =>
-    Effect.try({ try: (): unknown => JSON.parse(readFileSync(path, "utf8")), catch: () => undefined }),
-  ).pipe(Effect.orElseSucceed(() => []));
-  const id: unknown = Array.isArray(ids) ? ids[Number(given) - 1] : undefined;
-  return typeof id === "string" ? id : undefined;
+  const listed = yield* Effect.flatMap(file, (path) => Effect.try(() => decode(readFileSync(path, "utf8")))).pipe(
+    Effect.orElseSucceed((): ReadonlyArray<Listed> => []),
+  );
+  return listed[Number(given) - 1];
 });

@@ -10,7 +10,7 @@ import { resumeOf } from "../../../query/brief/Resume.ts";
 import { NotFound } from "../Failure.ts";
 import { json, readModels, tenant, threadArgument } from "../Flags.ts";
 import * as Output from "../Output.ts";
-import { threadNamed } from "./ThreadIds.ts";
+import { namedInHint, threadNamed } from "./ThreadIds.ts";
 
 /** True when the file that a thread came from is not there any more; a file that cannot be looked at is. */
 const isGone = Effect.fnUntraced(function* (source: string | null) {
@@ -38,14 +38,16 @@ export const resume = Command.make(
         parentThreadId !== null && thread.parentRelation !== "fork"
           ? `${threadId} worked for ${parentThreadId}, and is taken up by it alone.`
           : `There is no command that is sure to take up ${threadId}, of ${agent ?? "a publisher"}.`;
-      return yield* new NotFound({ message: why, hint: `${goOn} ${threadId}` });
+      return yield* new NotFound({ message: why, hint: `${goOn} ${namedInHint(thread)}` });
     }
     if (input.json) {
       const { command, folder, words } = found;
       return yield* Output.json({ threadId, agent, command, words, folder: folder ?? null });
     }
     if (yield* isGone(thread.source))
-      yield* Output.note(`Its transcript is gone from the disk, and its agent may not take it up. ${goOn} ${threadId}`);
+      yield* Output.note(
+        `Its transcript is gone from the disk, and its agent may not take it up. ${goOn} ${namedInHint(thread)}`,
+      );
     yield* Output.line(found.command);
     if (found.folder === undefined)
       yield* Output.note("Run it in the project's folder: the transcript does not say which one it was.");

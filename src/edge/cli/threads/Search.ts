@@ -17,8 +17,8 @@ import { momentIn } from "../ask/Figure.ts";
 import { momentInZone } from "../ask/ZonedTime.ts";
 import { agentName, bold, color, dim, folderName, type Screen, screenOf, utc, when } from "../Screen.ts";
 import * as LastList from "./LastList.ts";
-import { shortIds, wholeThreadId } from "./ThreadIds.ts";
-import { fitted, threadTitle } from "./ThreadRows.ts";
+import { namedInHint, shortIds, wholeThread } from "./ThreadIds.ts";
+import { fitted, isOfSeveralTenants, threadTitle } from "./ThreadRows.ts";
 
 const indent = 4;
 
@@ -64,11 +64,15 @@ const hitLine = (hit: SearchHit, how: How): string => {
 };
 
 const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
+  const isMixed = isOfSeveralTenants(answer.threads.map(({ thread }) => thread));
   for (const [at, { count, hits, thread }] of answer.threads.entries()) {
     const id = how.short[at] ?? thread.threadId;
     const active = thread.lastActivityAt;
     const time = active === null ? "-" : (how.full ?? ((millis: number) => when(millis, how.now)))(active);
-    const about = [time, agentName(thread.tool, thread.client), folderName(thread.cwd)].map(Output.shown).join("  ");
+    const tenant = isMixed ? [thread.tenant] : [];
+    const about = [time, agentName(thread.tool, thread.client), folderName(thread.cwd), ...tenant]
+      .map(Output.shown)
+      .join("  ");
     const room = how.screen.columns - id.length - about.length - 4;
     // A long title has a line of its own.
     const title = fitted(threadTitle(thread), Math.max(room, how.screen.columns - id.length - 2));
@@ -88,7 +92,7 @@ const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
       "There are older hits that were not looked at. Narrow it with --project, --agent, --kind or another word.",
     );
   yield* Output.note(
-    `Open the place: recollect thread ${how.short[0] ?? best.thread.threadId} --around ${place.sequence}`,
+    `Open the place: recollect thread ${namedInHint({ threadId: how.short[0] ?? best.thread.threadId, tenant: best.thread.tenant })} --around ${place.sequence}`,
   );
 });
 
@@ -185,9 +189,9 @@ export const searchCommand = Command.make(
         Option.flatMap(written, (one) => Option.fromUndefinedOr(momentInZone(one, now, tz ?? "UTC")));
       const query = yield* Query;
       const screen = screenOf(input.color);
-      const threadId = Option.isSome(input.thread)
-        ? { threadId: yield* wholeThreadId(input.thread.value, Option.getOrUndefined(input.tenant)) }
-        : {};
+      const { tenant, ...threadId } = Option.isSome(input.thread)
+        ? yield* wholeThread(input.thread.value, Option.getOrUndefined(input.tenant))
+        : { tenant: Option.getOrUndefined(input.tenant) };
       const answer = yield* query.search({
         text: input.words.join(" "),
         by: howFound(input.contains, input.regex) ?? "words",
@@ -205,7 +209,7 @@ export const searchCommand = Command.make(
         ...given("file", input.file),
         ...given("since", moment(input.since)),
         ...given("until", moment(input.until)),
-        ...given("tenant", input.tenant),
+        ...(tenant === undefined ? {} : { tenant }),
       });
       if (input.json) return yield* Output.json(asJson(answer));
       if (answer.threads.length === 0)
@@ -215,7 +219,7 @@ export const searchCommand = Command.make(
             : "Nothing found.",
         );
       const ids = answer.threads.map(({ thread }) => thread.threadId);
-      yield* LastList.remember(ids);
+      yield* LastList.remember(answer.threads.map(({ thread }) => thread));
       const short = screen.isTerminal ? yield* shortIds(ids) : ids;
       const isFull = input.utc || tz !== undefined || !screen.isTerminal;
       yield* show(answer, { screen, now, full: isFull ? momentIn(input.utc ? undefined : tz) : undefined, short });

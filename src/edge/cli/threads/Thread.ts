@@ -6,7 +6,7 @@
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { thread } from "../../../domain/History.ts";
-import { maxPage, type MessageFilter, type MessageRow, Query } from "../../../query/Query.ts";
+import { maxPage, type MessageFilter, type MessageRow, Query, type ThreadRow } from "../../../query/Query.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
 import { given, json, readModels, tenant, threadArgument } from "../Flags.ts";
 import { momentOf } from "../ParseTime.ts";
@@ -16,7 +16,7 @@ import { timeZone } from "../ask/AskFlags.ts";
 import { momentIn } from "../ask/Figure.ts";
 import { asJson, showSpooled, spooledFor } from "../spool/Spooled.ts";
 import { bold, color, type Screen, screenOf, wrapped } from "../Screen.ts";
-import { lastThreadId, wholeThreadId } from "./ThreadIds.ts";
+import { lastThreadId, noThread, wholeThread } from "./ThreadIds.ts";
 import { type Piece, transcript } from "./Transcript.ts";
 
 const sequence = /^\d{1,11}$/;
@@ -91,6 +91,15 @@ const showPieces = Effect.fnUntraced(function* (
     yield* Output.line(`\n${Output.counted(pieces.length - to, "turn")} behind; --all shows them.`);
 });
 
+/** A place of the thread, as `recollect search` gives it. */
+const assertHas = ({ firstSequence, lastSequence, threadId }: ThreadRow, place: number) =>
+  place >= firstSequence && place <= lastSequence
+    ? Effect.void
+    : new NotFound({
+        message: `${place} is no place of thread ${threadId}: it goes from ${firstSequence} to ${lastSequence}.`,
+        hint: "recollect search WORDS gives places.",
+      });
+
 export const threadCommand = Command.make(
   "thread",
   {
@@ -129,13 +138,13 @@ export const threadCommand = Command.make(
           message: input.last ? "A thread and --last are two threads." : "<thread> is missing.",
           hint: "Give an id or its beginning, or --last. recollect threads lists them.",
         });
-      const threadId = Option.isSome(input.thread)
-        ? yield* wholeThreadId(input.thread.value, input.tenant)
-        : yield* lastThreadId(input.tenant);
-      const key = { threadId, tenant: input.tenant };
+      const key = Option.isSome(input.thread)
+        ? yield* wholeThread(input.thread.value, input.tenant)
+        : { threadId: yield* lastThreadId(input.tenant), tenant: input.tenant };
+      const { threadId } = key;
       const found = yield* query.thread(key);
       // As it was then, nothing waited.
-      const spooled = Option.isSome(input.at) ? [] : yield* spooledFor(thread(threadId, input.tenant));
+      const spooled = Option.isSome(input.at) ? [] : yield* spooledFor(thread(threadId, key.tenant));
       if (found === undefined && spooled.length > 0) {
         if (input.json) {
           const nothing = { thread: null, messages: [], toolCalls: [] };
@@ -144,12 +153,8 @@ export const threadCommand = Command.make(
         yield* Output.line(`Nothing of it is in the log yet.  [${threadId}]`);
         return yield* showSpooled(spooled);
       }
-      if (found === undefined) {
-        return yield* new NotFound({
-          message: `There is no thread ${threadId}.`,
-          hint: "recollect threads lists them.",
-        });
-      }
+      if (found === undefined) return yield* noThread(threadId);
+      if (Option.isSome(input.around)) yield* assertHas(found, input.around.value);
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
       const isHidden = found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now);
       if (isHidden && !input.deleted) {

@@ -3,39 +3,61 @@
  *
  * Room: edge.
  */
-import { Clock, Effect } from "effect";
+import { Clock, Effect, Option } from "effect";
+import { defaultTenant } from "../../../domain/History.ts";
+import { shellWord } from "../../../machine/CalledAs.ts";
 import { Query } from "../../../query/Query.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
+import { recollect } from "../Flags.ts";
 import * as LastList from "./LastList.ts";
 
 /** Shortest id that is shown: git's habit, and room for millions of random ids. */
 const shortest = 8;
 
-/** The id in full of a thread, also of the N-th of the last list; as it is where no thread has it, since other stores than the read models may know it. */
-export const wholeThreadId = Effect.fnUntraced(function* (given: string, tenant?: string) {
+/** The whole name of a thread, also of the N-th of the last list; as it is where no thread has it, since other stores than the read models may know it. */
+export const wholeThread = Effect.fnUntraced(function* <Tenant extends string | undefined>(
+  given: string,
+  tenant: Tenant,
+) {
   const query = yield* Query;
   const listed = yield* LastList.atPlace(given);
+  // The list says whose thread it is.
   if (listed !== undefined) return listed;
   const ids = yield* query.threadIds({ beginning: given, limit: 4, ...(tenant === undefined ? {} : { tenant }) });
   const [only, ...others] = ids;
-  if (only === undefined || others.length === 0) return only ?? given;
+  if (only === undefined || others.length === 0) return { threadId: only ?? given, tenant };
   return yield* new BadRequest({
     message: `${given} is the beginning of several threads: ${ids.slice(0, 3).join(", ")}${ids.length > 3 ? ", …" : ""}.`,
     hint: "Write more of it.",
   });
 });
 
+/** The words that name a thread in a command. */
+export const namedInHint = ({ tenant, threadId }: LastList.Listed): string =>
+  `${shellWord(threadId)}${tenant === defaultTenant ? "" : ` --tenant ${shellWord(tenant)}`}`;
+
+/** No thread has this id, or with `--as-of` none had it then. */
+export const noThread = Effect.fnUntraced(function* (threadId: string) {
+  const { asOf } = yield* recollect;
+  return yield* Option.isNone(asOf)
+    ? new NotFound({ message: `There is no thread ${threadId}.`, hint: "recollect threads lists them." })
+    : new NotFound({
+        message: `Thread ${threadId} was not there as of ${asOf.value}.`,
+        hint: `recollect threads --as-of ${shellWord(asOf.value)} lists those that were.`,
+      });
+});
+
 /** The thread of an id or of its beginning; one that is deleted or expired is not there. */
-export const threadNamed = Effect.fnUntraced(function* (given: string, tenant: string) {
+export const threadNamed = Effect.fnUntraced(function* (given: string, ofTenant: string) {
   const query = yield* Query;
-  const threadId = yield* wholeThreadId(given, tenant);
+  const { tenant, threadId } = yield* wholeThread(given, ofTenant);
   const found = yield* query.thread({ threadId, tenant });
+  if (found === undefined) return yield* noThread(threadId);
   const now = yield* Clock.currentTimeMillis;
-  if (found === undefined || found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now)) {
-    const state = found === undefined ? undefined : found.deletedAt === null ? "expired" : "deleted";
+  if (found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now)) {
     return yield* new NotFound({
-      message: state === undefined ? `There is no thread ${threadId}.` : `Thread ${threadId} is ${state}.`,
-      hint: state === undefined ? "recollect threads lists them." : "recollect thread ID --deleted shows it.",
+      message: `Thread ${threadId} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
+      hint: `recollect thread ${namedInHint(found)} --deleted shows it.`,
     });
   }
   return found;

@@ -9,7 +9,7 @@ import * as Output from "../Output.ts";
 import { agentName, bold, dim, folderName, type Screen, when } from "../Screen.ts";
 
 /** A longer id takes from its own title. */
-const widest = { id: 13, agent: 10, project: 14 } as const;
+const widest = { id: 13, agent: 10, project: 14, tenant: 12 } as const;
 const leastTitle = 16;
 
 const saidIn = ({ answers, prompts, toolCalls }: ThreadRow): string => {
@@ -35,6 +35,10 @@ export const fitted = (text: string, width: number): string => {
 export const threadTitle = ({ opening, title }: Pick<ThreadRow, "opening" | "title">): string =>
   title ?? opening ?? "(nothing said)";
 
+/** True when the tenant's name is needed to tell threads of a list apart. */
+export const isOfSeveralTenants = (threads: ReadonlyArray<Pick<ThreadRow, "tenant">>): boolean =>
+  threads.some(({ tenant }) => tenant !== threads[0]?.tenant);
+
 /** One line a thread, none wider than the screen. `short` has the id of each as it is shown. */
 export const threadLines = (
   threads: ReadonlyArray<ThreadRow>,
@@ -45,21 +49,24 @@ export const threadLines = (
     readonly utc: boolean;
   },
 ): ReadonlyArray<string> => {
+  const isMixed = isOfSeveralTenants(threads);
   const cells = threads.map((thread, at) => [
     how.short[at] ?? thread.threadId,
     how.utc ? Output.moment(thread.lastActivityAt).slice(0, 16) : when(thread.lastActivityAt, how.now),
     fitted(agentName(thread.tool, thread.client), widest.agent),
     fitted(folderName(thread.cwd), widest.project),
     saidIn(thread),
+    isMixed ? fitted(thread.tenant, widest.tenant) : "",
   ]);
-  const widths = [0, 1, 2, 3, 4].map((column) => {
+  const tenants = isMixed ? [5] : [];
+  const widths = [0, 1, 2, 3, 4, 5].map((column) => {
     const most = cells.reduce((width, row) => Math.max(width, CliOutput.displayWidth(row[column] ?? "")), 0);
     return column === 0 ? Math.min(most, widest.id) : most;
   });
-  const needed = widths.reduce((sum, width) => sum + width + 2, 0);
+  const needed = widths.reduce((sum, width) => sum + (width === 0 ? 0 : width + 2), 0);
   // Where there is no room for a title, what was said in numbers goes first.
   const isNarrow = how.screen.columns - needed < leastTitle;
-  const columns = isNarrow ? [0, 1, 2, 3] : [0, 1, 2, 3, 4];
+  const columns = isNarrow ? [0, ...tenants, 1, 2, 3] : [0, ...tenants, 1, 2, 3, 4];
   return threads.map((thread, at) => {
     const [id = "", ...rest] = columns.map((column) => padded(cells[at]?.[column] ?? "", widths[column] ?? 0));
     const taken = [id, ...rest].reduce((sum, cell) => sum + CliOutput.displayWidth(cell) + 2, 0);

@@ -10,7 +10,7 @@ import { given, json, limit, readModels } from "../Flags.ts";
 import { color, type Screen, screenOf, utc } from "../Screen.ts";
 import * as LastList from "./LastList.ts";
 import { shortIds } from "./ThreadIds.ts";
-import { threadLines } from "./ThreadRows.ts";
+import { isOfSeveralTenants, threadLines } from "./ThreadRows.ts";
 import { paged } from "../Pager.ts";
 import { momentHint, momentOf } from "../ParseTime.ts";
 import * as Output from "../Output.ts";
@@ -27,9 +27,11 @@ const showFitted = Effect.fnUntraced(function* (page: ThreadPage, screen: Screen
 });
 
 const show = Effect.fnUntraced(function* (page: ThreadPage) {
+  const isMixed = isOfSeveralTenants(page.threads);
   const rows = page.threads.map((thread) => [
     Output.moment(thread.lastActivityAt),
     thread.threadId,
+    ...(isMixed ? [thread.tenant] : []),
     // Of persons: answers, tool results and notices are messages too, and there are many more of them.
     Output.count(thread.prompts),
     Output.count(thread.answers),
@@ -38,7 +40,7 @@ const show = Effect.fnUntraced(function* (page: ThreadPage) {
     Output.clip(thread.hit?.snippet ?? thread.title ?? thread.opening ?? "", 60),
   ]);
   for (const text of Output.table(
-    ["last activity (UTC)", "thread", "prompts", "answers", "calls", "with", "title"],
+    ["last activity (UTC)", "thread", ...(isMixed ? ["tenant"] : []), "prompts", "answers", "calls", "with", "title"],
     rows,
   ))
     yield* Output.line(text);
@@ -115,7 +117,7 @@ export const threads = Command.make(
       const screen = screenOf(input.color);
       if (input.json) return yield* Output.json({ threads: page.threads, next: page.next ?? null });
       if (page.threads.length === 0) return yield* none(Object.keys(filter).length > 0);
-      yield* LastList.remember(page.threads.map(({ threadId }) => threadId));
+      yield* LastList.remember(page.threads);
       // A search shows where the words stand, and needs the whole width for it.
       if (input.wide || !screen.isTerminal || Option.isSome(input.text)) return yield* show(page);
       return yield* showFitted(page, screen, input.utc);

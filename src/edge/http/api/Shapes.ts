@@ -76,6 +76,8 @@ export const MessageRead = Schema.Struct({
   text: Text,
   parts: Schema.Array(Part),
   occurredAt: Time,
+  /** `unfinished` while it is being said, `aborted` when it broke off; else as its provider says. */
+  stopReason: optional(Text),
   /** True: less is here than was said. */
   isCut: Schema.Boolean,
 }).annotate({ identifier: "Message" });

@@ -54,6 +54,7 @@ const ofRow = (row: MessageRow): ReadMessage => ({
       : { type: "other" as const, kind: type, value: text },
   ),
   occurredAt: row.occurredAt ?? row.assumedAt ?? 0,
+  stopReason: row.stopReason ?? undefined,
   isCut: row.parts.some(({ contentBytes, text }) => Buffer.byteLength(text ?? "") < contentBytes),
 });
 

@@ -96,6 +96,8 @@ describe("recollect query", () => {
     const [totals] = await stage.json<ReadonlyArray<object>>(["query", "run", "overview.totals"]);
     assert.deepInclude(totals, { threads: 1, prompts: 3 });
     for (const [code, words] of [
+      [2, ["save", "busiest", "SELECT 1"]],
+      [0, ["save", "busiest", statement, "--replace"]],
       [2, ["save", "wrong", "DELETE FROM events"]],
       [2, ["save", "wrong", "SELECT absent FROM v_threads"]],
       [2, ["save", "../wrong", "SELECT 1"]],

@@ -109,6 +109,11 @@ const damagedSpool = async (data: string) => {
 describe("recollect check", { timeout: 300_000 }, () => {
   it("is critical where no daemon runs, and starts none", async () => {
     await using stage = new Stage();
+    const said = await stage.run(["check", "--data", stage.data]);
+    assert.match(
+      said.out,
+      new RegExp(`Start it: (?!recollect).* up --data ${stage.data}, .* service --data ${stage.data} install`),
+    );
     const { code, out } = await stage.run(["check", "--format", "json"]);
     assert.strictEqual(code, 2);
     const { conditions, state } = JSON.parse(out) as Checked;

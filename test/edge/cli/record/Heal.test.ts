@@ -23,6 +23,8 @@ describe("recollect heal", { timeout: 120_000 }, () => {
     const planned = await stage.json<Plan>(["heal"]);
     assert.deepInclude(planned, { executed: false, needed: true, fromLedger: [{ first: 2, last: 2 }] });
     assert.deepInclude(await stage.run(["heal", "--execute"]), { code: exitCodes.usage });
+    const named = await stage.run(["heal", "--data", stage.data]);
+    assert.include(named.err, ` heal --data ${stage.data} --execute --reason "…"`);
 
     const daemon = await stage.up();
     const refused = await stage.run(["heal", "--execute", "--reason", "a bit was flipped"]);

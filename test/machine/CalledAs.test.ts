@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { calledAs } from "../../../src/edge/cli/CalledAs.ts";
+import { asCalled, calledAs, dataIn } from "../../src/machine/CalledAs.ts";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "recollect-called-")));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -40,5 +40,34 @@ describe("a command that is named to a person", () => {
     const path = place("strange", stranger);
     assert.strictEqual(calledAs(program, { PATH: path }, join(folder, "other")), `node ${program}`);
     assert.strictEqual(calledAs(program, {}, join(folder, "package")), "node bin/recollect.mjs");
+  });
+
+  it("names the store that was named to this one, as a shell takes it, and leaves a command alone that names its own", () => {
+    const by = { words: "npx recollect", data: "/tmp/it's ü" };
+    const store = `--data '/tmp/it'\\''s ü'`;
+    assert.strictEqual(
+      asCalled('Do it with: recollect heal --execute --reason "…", or (recollect up)', by),
+      `Do it with: npx recollect heal ${store} --execute --reason "…", or (npx recollect up ${store})`,
+    );
+    const own = "recollect verify --data /other; recollect config set x 1, or another folder with --data DIR";
+    assert.strictEqual(
+      asCalled(own, by),
+      `npx recollect verify --data /other; npx recollect config ${store} set x 1, or another folder with --data DIR`,
+    );
+    assert.strictEqual(
+      asCalled("recollect threads --help, recollect hand-over 1", { words: "node x", data: undefined }),
+      "node x threads --help, node x hand-over 1",
+    );
+    assert.strictEqual(
+      asCalled("a recollect of yesterday, my-recollect up", by),
+      "a recollect of yesterday, my-recollect up",
+    );
+    assert.strictEqual(asCalled("recollect --help", by), "npx recollect --help");
+  });
+
+  it("knows the folder from the words of this program alone", () => {
+    assert.strictEqual(dataIn(["heal", "--data", "/a b"]), "/a b");
+    assert.strictEqual(dataIn(["--data=/a", "up"]), "/a");
+    assert.strictEqual(dataIn(["wrap", "--", "other", "--data", "/b"]), undefined);
   });
 });

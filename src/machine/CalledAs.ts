@@ -1,7 +1,7 @@
 /**
  * The name that this program was called by, for the commands that it shows to a person.
  *
- * Room: edge.
+ * Room: machine.
  *
  * `npx recollect` is named only where npm would run this very program: anywhere else it would fetch whatever a stranger
  * has published under that name.
@@ -92,13 +92,47 @@ export const commandNames = [
   "access",
 ] as const;
 
-const named = new RegExp(`(?<=^|[\\s\`(])recollect (?=--help|(?:${commandNames.join("|")})\\b)`, "gm");
+const named = new RegExp(
+  // What follows names its own folder where it has `--data` before the command's end.
+  `(?<=^|[\\s\`(])recollect (?=--help|(?:${commandNames.join("|")})\\b)(?:(?!--help)([a-z-]+)(?![^\\n\`;:.,()]*--data\\b))?`,
+  "gm",
+);
 
-let words: string | undefined;
+/** A word as a shell takes it: quoted where it has more in it than letters, digits and marks that mean nothing there. */
+export const shellWord = (word: string): string => {
+  if (/^[\w@%+=:,./-]+$/.test(word) || (isWindows && /^[\w@%+=:,./\\-]+$/.test(word))) return word;
+  return isWindows ? `"${word.replaceAll('"', '\\"')}"` : `'${word.replaceAll("'", `'\\''`)}'`;
+};
 
-/** A text for a person, with every command of ours in it as this program was called. */
-export const asCalled = (text: string): string => {
+/** The folder that a command line names with `--data`; what stands behind `--` is another program's. */
+export const dataIn = (words: ReadonlyArray<string>): string | undefined => {
+  const end = words.indexOf("--");
+  const own = end === -1 ? words : words.slice(0, end);
+  const at = own.findLastIndex((word) => word === "--data" || word.startsWith("--data="));
+  if (at === -1) return undefined;
+  const word = own[at] ?? "";
+  return word === "--data" ? own[at + 1] : word.slice("--data=".length);
+};
+
+/** Name of this process as it was called; found once. A program that has the library in it was called as something else. */
+interface Called {
+  readonly words: string;
+  readonly data: string | undefined;
+}
+
+let called: Called | undefined;
+
+/** Says that this process is the command line, called with these words. */
+export const callWith = (words: ReadonlyArray<string>): void => {
+  called = { words: calledAs(), data: dataIn(words) };
+};
+
+/** A text for a person, with every command of ours in it as this program was called, and for the store it was called for. */
+export const asCalled = (text: string, by?: Called): string => {
   if (!text.includes("recollect ")) return text;
-  words ??= calledAs();
-  return text.replaceAll(named, `${words} `);
+  const { data, words } = by ?? (called ??= { words: calledAs(), data: undefined });
+  const store = data === undefined ? "" : ` --data ${shellWord(data)}`;
+  return text.replaceAll(named, (_, command: string | undefined) =>
+    command === undefined ? `${words} ` : `${words} ${command}${store}`,
+  );
 };

@@ -1,0 +1,46 @@
+/**
+ * Arguments as a program gives them: what is no object at all is refused in words.
+ *
+ * Room: client.
+ *
+ * TypeScript sees such a slip; a program in JavaScript would be told of a fault of Recollect's.
+ */
+
+/** The arguments of a call are not what it takes. Nothing was done. */
+export class InvalidArgument extends Error {
+  override readonly name = "InvalidArgument";
+  readonly code = "InvalidArgument";
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message, { cause: undefined });
+    this.hint = hint;
+  }
+}
+
+const named = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "a list" : typeof value);
+
+/** The value, when it is an object. Throws `InvalidArgument`. */
+export const asObject = <T extends object>(value: T, call: string): T => {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new InvalidArgument(
+    `${call} takes an object, and was given ${named(value)}.`,
+    "docs/publishing.md shows each call.",
+  );
+};
+
+/** The value, when it is a list. Throws `InvalidArgument`. */
+export const asList = <T>(value: ReadonlyArray<T>, call: string): ReadonlyArray<T> => {
+  if (Array.isArray(value)) return value;
+  throw new InvalidArgument(
+    `${call} takes a list, and was given ${named(value)}.`,
+    "docs/publishing.md shows each call.",
+  );
+};
+
+/** The options, when each is one of these names. Throws `InvalidArgument`. */
+export const asOptions = <T extends object>(value: T, names: ReadonlyArray<string>, call: string): T => {
+  const strange = Object.keys(asObject(value, call)).filter((name) => !names.includes(name));
+  if (strange.length === 0) return value;
+  throw new InvalidArgument(`${call} knows no option ${strange.join(", ")}.`, `It knows ${names.join(", ")}.`);
+};
