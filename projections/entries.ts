@@ -15,7 +15,7 @@ const place = {
 
 export const entries: Projection = {
   name: "entries",
-  version: 1,
+  version: 2,
   doc: "Entries kept as unknown, and notes beside the messages.",
   tables: [
     {

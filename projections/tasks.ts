@@ -94,7 +94,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 9,
+  version: 10,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {

@@ -3,6 +3,7 @@
  *
  * Room: projections.
  */
+import { cutText } from "../src/domain/secret/CutText.ts";
 import type { Cell, Column } from "../src/projection/Projection.ts";
 import { quotedText, type Quoting } from "../src/projection/fold/Quote.ts";
 
@@ -15,12 +16,8 @@ export const maxText = 1024 * 1024;
 /** Longest title, in UTF-16 units: a program that puts a whole prompt there would make listings unreadable. */
 export const maxTitle = 1000;
 
-/** The beginning of a text, never ending in half a character. */
-export const head = (text: string, limit = maxText): string => {
-  if (text.length <= limit) return text;
-  const last = text.charCodeAt(limit - 1);
-  return text.slice(0, last >= 0xd800 && last < 0xdc00 ? limit - 1 : limit);
-};
+/** The beginning of a text, never ending in half a character or half a secret. */
+export const head = (text: string, limit = maxText): string => cutText(text, limit);
 
 /** Columns of a table that has one text a row: the text itself, or the place in the ledger where it stands. */
 export const textColumns = {

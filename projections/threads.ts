@@ -120,7 +120,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 10,
+  version: 11,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {

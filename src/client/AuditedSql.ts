@@ -8,6 +8,7 @@
  */
 import { Effect, type Scope } from "effect";
 import { source } from "../domain/History.ts";
+import { cutText } from "../domain/secret/CutText.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 import { Publisher, type PublishError } from "../publish/Publisher.ts";
 import { Query } from "../query/Query.ts";
@@ -46,7 +47,8 @@ export const auditSql = Effect.fn("client.auditSql")(function* (asked: AskedSql)
     ...(actor === undefined ? {} : { actor }),
     data: {
       door,
-      statement: statement.slice(0, mostRecorded),
+      // What is cut is redacted when it is published, and half a secret would not be known.
+      statement: cutText(statement, mostRecorded),
       characters: statement.length,
       parameters: recordedParameters(parameters),
       personal: options.personal ?? "shown",

@@ -6,7 +6,7 @@
 import type { Part } from "./thread/Content.ts";
 import type { RecordedEvent } from "./Event.ts";
 import type { Fact, TaskMoved, TaskStatus } from "./Fact.ts";
-import { resultText } from "./interpret/facts.ts";
+import { errorText, resultText } from "./interpret/facts.ts";
 import { type JsonValue, utf8Length } from "./Json.ts";
 import { shortId } from "./Truncate.ts";
 import type { TaskQueueing } from "./task/TaskEvents.ts";
@@ -85,7 +85,7 @@ const messageFacts = (data: MessageAppended, event: RecordedEvent): ReadonlyArra
         callKey: callKeyOf(event, part.callId),
         callId: part.callId,
         outcome: part.isError === true ? "error" : "ok",
-        errorMessage: part.isError === true ? part.text.slice(0, 500) : undefined,
+        errorMessage: part.isError === true ? errorText(part.text) : undefined,
         resultBytes: part.bytes ?? part.blob?.bytes ?? utf8Length(part.text),
         result: part.text,
       });

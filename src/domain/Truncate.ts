@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { utf8Length } from "./Json.ts";
+import { cutAt } from "./secret/CutText.ts";
 
 /** Bytes of a value as JSON in UTF-8; 0 for what JSON leaves out. */
 export const jsonBytes = (value: unknown): number => {
@@ -37,7 +38,7 @@ const firstUnits = (text: string, length: number): string => {
   return text.slice(0, splits ? length - 1 : length);
 };
 
-/** The beginning of a text, at most `bytes` large as JSON. A text that fits is itself. */
+/** The beginning of a text, at most `bytes` large as JSON, without half a secret at its end. A text that fits is itself. */
 export const headOf = (text: string, bytes: number): string => {
   if (surelyFits(text, bytes)) return text;
   // Each unit takes a byte or more, so nothing beyond this length can fit.
@@ -45,7 +46,7 @@ export const headOf = (text: string, bytes: number): string => {
   while (length > 0) {
     const head = firstUnits(text, length);
     const size = jsonBytes(head);
-    if (size <= bytes) return head;
+    if (size <= bytes) return head.length === text.length ? head : firstUnits(text, cutAt(text, head.length));
     length = Math.min(length - 1, Math.floor((length * bytes) / size));
   }
   return "";

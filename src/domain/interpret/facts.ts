@@ -4,6 +4,7 @@
  * Room: domain.
  */
 import type { Noted, NotUnderstood, ThreadDescribed } from "../Fact.ts";
+import { cutText } from "../secret/CutText.ts";
 import { isObject, type JsonValue, stringAt, utf8Length } from "../Json.ts";
 import { wordsOf } from "./parts.ts";
 
@@ -12,11 +13,7 @@ const maxErrorLength = 500;
 /** Longest name of something not understood: it becomes a group in a report. */
 const maxNameLength = 100;
 
-/** The head of a text, never ending in half a character. */
-export const clip = (text: string, length: number): string =>
-  text.length <= length ? text : text.slice(0, length).toWellFormed();
-
-export const errorText = (text: string): string => clip(text, maxErrorLength);
+export const errorText = (text: string): string => cutText(text, maxErrorLength);
 
 /** The entry is known and says nothing that is counted; `text` when a reader may want its words. */
 export const noted = (kind: string, text?: string): Noted =>
@@ -27,7 +24,7 @@ export const thought = (text: string): Noted => noted("thinking", text);
 
 export const notUnderstood = (format: string, what: string): NotUnderstood => ({
   _tag: "NotUnderstood",
-  what: `${format} ${clip(what, maxNameLength)}`,
+  what: `${format} ${cutText(what, maxNameLength)}`,
 });
 
 /** The id at `key`. An empty one names nothing, so it is none. */

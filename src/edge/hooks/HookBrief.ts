@@ -6,6 +6,7 @@
  * Prepared for all projects at once, so that a session's start reads a value in memory. Titles are other people's text:
  * one line each, cut, and said to be data.
  */
+import { cutText } from "../../domain/secret/CutText.ts";
 import { Effect, Stream } from "effect";
 import { Query } from "../../query/Query.ts";
 
@@ -21,7 +22,7 @@ const oneLine = (text: unknown): string => {
     // eslint-disable-next-line no-control-regex
     .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\s]+/g, " ")
     .trim();
-  return plain.length > mostTitle ? `${plain.slice(0, mostTitle).toWellFormed()}…` : plain;
+  return plain.length > mostTitle ? `${cutText(plain, mostTitle)}…` : plain;
 };
 
 const threadsSql = `SELECT cwd, thread_id, coalesce(title, opening, ''), tool, last_activity_at FROM v_threads

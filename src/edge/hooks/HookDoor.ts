@@ -61,15 +61,12 @@ interface Briefs {
 
 const write = (agent: HookAgent, tenant: string, { data, id, threadId }: HookEntry) =>
   Effect.flatMap(Publisher, (publisher) => {
-    const policy = publisher.policy();
-    const level = levelOf(policy.audit, { agent, ...toolOf(data.entry) });
+    const level = levelOf(publisher.policy().audit, { agent, ...toolOf(data.entry) });
     if (level === "None") return Effect.void;
-    const entry = audited(data.entry, level);
     return publisher.publish({
       history: thread(threadId, tenant),
       type: "thread.entry_recorded",
-      // Entries of transcripts stay as they came; a hook speaks as a publisher does.
-      data: { ...data, entry: policy.stored === undefined ? entry : policy.stored.value(entry) },
+      data: { ...data, entry: audited(data.entry, level) },
       source: `recollect/hooks/${agent}`,
       ...(id === undefined ? {} : { id }),
     });
@@ -130,7 +127,9 @@ export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope> = Effe
   return HookDoor.of({
     counts: () => ({ taken, dropped, waiting }),
     tell: Effect.fnUntraced(function* (told: Told) {
-      const entry = hookEntry(told.agent, told.payload, told.event);
+      // Entries of transcripts stay as they came; a hook speaks as a publisher does. Before it is cut, so that no secret is halved.
+      const { stored } = Context.get(told.client, Publisher).policy();
+      const entry = hookEntry(told.agent, stored?.value(told.payload) ?? told.payload, told.event);
       if (typeof entry === "string") return yield* Effect.fail(entry);
       if (entry === undefined) return { kept: undefined, body: {} };
       const kept = yield* record(told, entry);

@@ -6,6 +6,7 @@
  * Decision: texts beyond 32 KiB are cut, because a hook repeats whole tool results that the transcript has (the largest of a
  * real corpus has 115 KB), and the store would hold them twice; what is cut is named with its size.
  */
+import { cutText } from "../../domain/secret/CutText.ts";
 import { createHash } from "node:crypto";
 import { keepsRequest, keepsResponse, type Level } from "../../domain/audit/AuditPolicy.ts";
 import { fromContent } from "../../domain/EventId.ts";
@@ -36,9 +37,7 @@ export interface HookEntry {
 
 const bounded = (value: JsonValue, depth = 0): JsonValue => {
   if (typeof value === "string")
-    return value.length <= mostText
-      ? value
-      : `${value.slice(0, mostText).toWellFormed()} … (${value.length} characters in all)`;
+    return value.length <= mostText ? value : `${cutText(value, mostText)} … (${value.length} characters in all)`;
   if (typeof value !== "object" || value === null) return value;
   if (depth >= mostDepth) return "… (nested deeper)";
   if (Array.isArray(value)) return (value as ReadonlyArray<JsonValue>).map((one) => bounded(one, depth + 1));

@@ -5,7 +5,7 @@
  *
  * Promises: a port that is taken is never a failure, but the next wish; requests that come before the routes are there
  * wait for them; on close nothing new is accepted, what was accepted is answered within `drainMillis`, and the rest is
- * cut, so that an open stream cannot hold up the end.
+ * cut, so that an open stream cannot hold up the end; a request that names two hosts is answered 400 (RFC 9112, 3.2).
  *
  * Decision: routes are loaded with the first request or once a start is over, because router, API and their Schemas cost
  * 0.1 s of processor, which a start that serves no HTTP does not pay.
@@ -53,6 +53,25 @@ const drainMillis = 5_000;
 
 type Held = readonly [IncomingMessage, ServerResponse];
 
+const twoHosts = JSON.stringify({
+  type: "urn:recollect:problem:host",
+  title: "Bad request",
+  status: 400,
+  detail: "This request names its host twice.",
+  code: "host",
+  hint: "Send one Host header.",
+});
+
+/** Node keeps the first of two, and what stands between may have gone by the second. */
+const namesTwoHosts = ({ rawHeaders }: IncomingMessage): boolean => {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  return hosts > 1;
+};
+
 const listenOn = (server: Server, host: string, port: number): Effect.Effect<number | undefined> =>
   Effect.callback((resume) => {
     const failed = () => resume(Effect.succeed(undefined));
@@ -89,6 +108,10 @@ export const listen = Effect.fn("http.listen")(function* ({ host, ports, tls }: 
   const held: Array<Held> = [];
   let handler: Handler | undefined;
   const accept: Handler = (request, response) => {
+    if (namesTwoHosts(request)) {
+      response.writeHead(400, { "content-type": "application/problem+json", connection: "close" }).end(twoHosts);
+      return;
+    }
     if (handler !== undefined) return handler(request, response);
     Deferred.doneUnsafe(knock, Effect.void);
     if (held.length < mostHeld) return void held.push([request, response]);

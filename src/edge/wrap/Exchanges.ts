@@ -5,6 +5,7 @@
  *
  * An exchange is told of when its answer passes, as one observation. What is large stands with its size and its beginning.
  */
+import { cutText } from "../../domain/secret/CutText.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../domain/Json.ts";
 
 export interface Exchanged {
@@ -62,7 +63,7 @@ const bounded = (value: JsonValue | undefined): JsonValue | undefined => {
   const text = JSON.stringify(value);
   const bytes = Buffer.byteLength(text);
   if (bytes <= maxBytes) return value;
-  return { notRecorded: `${bytes} bytes`, head: text.slice(0, headLength).toWellFormed() };
+  return { notRecorded: `${bytes} bytes`, head: cutText(text, headLength) };
 };
 
 /** Both directions may use the same id. */

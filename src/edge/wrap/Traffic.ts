@@ -6,6 +6,7 @@
  * It never throws, whatever a line holds. Ids are per direction: a server that asks its client something (sampling)
  * may use an id that the client uses too.
  */
+import { cutText } from "../../domain/secret/CutText.ts";
 import type { Program } from "../../domain/thread/Content.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../../domain/Json.ts";
 import { type Exchanged, Exchanges, type State as ExchangesState } from "./Exchanges.ts";
@@ -109,7 +110,7 @@ const keyOf = (id: JsonValue | undefined): string | undefined =>
 const firstText = (result: JsonObject): string | undefined => {
   for (const block of arrayAt(result, "content")) {
     const text = stringAt(block, "text");
-    if (text !== undefined) return text.slice(0, maxMessageLength).toWellFormed();
+    if (text !== undefined) return cutText(text, maxMessageLength);
   }
   return undefined;
 };
@@ -314,8 +315,12 @@ export class Traffic {
     const error = objectAt(message, "error");
     if (error !== undefined) {
       const type = `jsonrpc:${numberAt(error, "code") ?? "unknown"}`;
-      const text = stringAt(error, "message")?.slice(0, maxMessageLength).toWellFormed();
-      return this.#returned(key, at, { outcome: "error", result: error["data"], error: { type, message: text } });
+      const text = cutText(stringAt(error, "message") ?? "", maxMessageLength);
+      return this.#returned(key, at, {
+        outcome: "error",
+        result: error["data"],
+        error: { type, message: text === "" ? undefined : text },
+      });
     }
     const result = message["result"];
     const isError = isObject(result) && result["isError"] === true;
@@ -338,7 +343,7 @@ export class Traffic {
     const isError =
       /"isError":true[^{}[\]]*\}[^{}[\]]*\}\s*$/.test(tail) || /^\s*\{(?:"jsonrpc":"2\.0",)?"error"/.test(head);
     const error = isError ? { type: "tool", message: undefined } : undefined;
-    const result = { notRecorded: `a message of ${bytes} bytes`, head: head.slice(0, 1_000).toWellFormed() };
+    const result = { notRecorded: `a message of ${bytes} bytes`, head: cutText(head, 1_000) };
     const exchanged = this.#exchanges.answered("client", key, isError ? { error: result } : { result }, at);
     if (exchanged.length > 0) return [...this.#start(at), ...exchanged];
     return this.#returned(key, at, { outcome: isError ? "error" : "ok", result, resultBytes: bytes, error });

@@ -3,6 +3,7 @@
  *
  * Room: query.
  */
+import { cutText } from "../../domain/secret/CutText.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../domain/Json.ts";
 import { tokensIn } from "./Tokens.ts";
 
@@ -17,7 +18,7 @@ const frameTokens = 80;
 /** A text up to a length, and how much of it is not here. */
 export const clip = (text: string, length: number): string => {
   if (text.length <= length) return text;
-  const head = text.slice(0, length).toWellFormed();
+  const head = cutText(text, length);
   return `${head}… [+${text.length - head.length} characters]`;
 };
 

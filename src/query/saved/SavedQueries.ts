@@ -6,6 +6,7 @@
  * `NAME.sql`; comment lines at its beginning say what it is for.
  */
 import { Effect, FileSystem, Path } from "effect";
+import { holdsSecret } from "../../domain/secret/CutText.ts";
 import { QueryRefused } from "../Sql.ts";
 
 export interface SavedQuery {
@@ -73,13 +74,19 @@ export const listQueries = Effect.fnUntraced(function* (folder: string) {
   return found.filter((query) => query !== undefined);
 });
 
-/** Saves a query, in place of one of the same name; whole or not at all. */
+/** Saves a query, in place of one of the same name; whole or not at all. One with a secret in it is refused. */
 export const saveQuery = Effect.fnUntraced(function* (
   folder: string,
   query: { readonly name: string; readonly sql: string; readonly doc?: string | undefined },
 ) {
   const fs = yield* FileSystem.FileSystem;
   const file = yield* fileOf(folder, query.name);
+  if (holdsSecret(query.sql) || holdsSecret(query.doc ?? "")) {
+    return yield* refuse(
+      "What is to be saved looks like a secret, and secrets are never stored.",
+      "Write :name in its place, and give the value when it is asked.",
+    );
+  }
   const head = query.doc === undefined ? "" : `-- ${query.doc.replaceAll(/\s+/g, " ").trim()}\n`;
   const unfinished = `${file}.${yield* Effect.sync(() => process.pid)}`;
   yield* Effect.gen(function* () {

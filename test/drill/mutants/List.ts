@@ -72,7 +72,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   tasks("src/domain/task/Task", 'from !== "new" && ends.has(from)', 'from !== "new" && !ends.has(from)'),
   tasks("src/domain/task/Task", 'type === "task.failed" ? (given["error"] ?? null) : null', "null"),
   tasks("src/domain/task/Task", 'if (moves.includes("task.resumed")) to.add("input_required");', ""),
-  thread("src/domain/Truncate", "if (size <= bytes) return head;", "if (size <= bytes + 1) return head;"),
+  thread("src/domain/Truncate", "if (size <= bytes) return head.length", "if (size <= bytes + 1) return head.length"),
   thread("src/domain/Truncate", "splits ? length - 1 : length", "length"),
   thread("src/domain/thread/ThreadWindow", "if (room < 0) break;", "if (room < -4096) break;"),
   thread("src/domain/thread/ThreadWindow", "omitted: bare.omitted + 1", "omitted: bare.omitted"),

@@ -109,6 +109,12 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     ]) {
       assert.strictEqual((await door.ask("/healthz", { headers: { host } })).status, 200, host);
     }
+    // One that stands between may have gone by the other.
+    for (const host of ["127.0.0.1", "evil.example"]) {
+      assert.strictEqual(await raw(Number(port), "/healthz", { Host: host }), 400, host);
+      assert.strictEqual(await raw(Number(port), "/v1/threads", { Host: host, ...bearer(door.local) }), 400, host);
+    }
+    assert.strictEqual(await raw(Number(port), "/healthz", {}), 200);
   });
 
   it("serves pages of its own origin only, and sends no CORS header", async () => {

@@ -6,10 +6,11 @@
  * What is said here is said in the conversation with the provider too, so it is a notice; a request (`api_req_started`)
  * counts its tokens, once by its time, since it is written again when its answer has come.
  */
+import { cutText } from "../../secret/CutText.ts";
 import type { Fact } from "../../Fact.ts";
 import { amountAt, countAt, isObject, type JsonObject, numberAt, stringAt } from "../../Json.ts";
 import { describe } from "../describe.ts";
-import { clip, noted, notUnderstood, parsed } from "../facts.ts";
+import { noted, notUnderstood, parsed } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
 
 const format = "cline-ui";
@@ -36,7 +37,7 @@ const shown = (said: JsonObject, kind: string, context: EntryContext, carry: Car
   const isTask = (kind === "task" || kind === "text") && carry["begun"] !== true && text !== "";
   if (!isTask) return { facts: [noted(`${stringAt(said, "type") ?? "say"} ${kind}`)] };
   const facts: Array<Fact> = [];
-  const after = describe(facts, carry, { title: clip(text.trim().replaceAll(/\s+/g, " "), titleLength) });
+  const after = describe(facts, carry, { title: cutText(text.trim().replaceAll(/\s+/g, " "), titleLength) });
   return { facts: [...facts, noted("task", text)], carry: { ...after, begun: true } };
 };
 

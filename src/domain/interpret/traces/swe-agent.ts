@@ -7,12 +7,13 @@
  * as a whole, for no message's. Where the model does not call tools but writes its command into its words (`action`), that
  * is a call, named by the command's first word, and the observation after it is its result, whatever role it has.
  */
+import { cutText } from "../../secret/CutText.ts";
 import type { Fact } from "../../Fact.ts";
 import { amountAt, arrayAt, countAt, flagAt, isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
 import { answerOldest, openCalls, threadKey, toolCalled, toolReturned, toolUse } from "../calls.ts";
 import { chatMessage } from "../chats/chatMessage.ts";
 import { describe } from "../describe.ts";
-import { clip, noted, notUnderstood, parsed, sizeOf } from "../facts.ts";
+import { noted, notUnderstood, parsed, sizeOf } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
 import { wordsOf } from "../parts.ts";
 
@@ -35,7 +36,7 @@ const acted = (
   if (arrayAt(entry, "tool_calls").length > 0) return undefined;
   const callId = context.eventId;
   const callKey = threadKey(context.threadId, callId);
-  const call = { callId, name: clip(action.split(/\s/, 1)[0] ?? "", maxName), arguments: { action } };
+  const call = { callId, name: cutText(action.split(/\s/, 1)[0] ?? "", maxName), arguments: { action } };
   const told = chatMessage(entry, context, carry, details);
   const facts = told.facts.map((fact) =>
     fact._tag === "MessageSaid" ? { ...fact, parts: [...fact.parts, toolUse(call)] } : fact,

@@ -10,6 +10,7 @@
  * Decision: the thread of a session is `acp/<session>`, a child of `<session>`, because an agent may keep a transcript under the
  * session's own id, in which the same calls stand; in one thread they would count twice.
  */
+import { cutText } from "../../../domain/secret/CutText.ts";
 import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../../domain/Json.ts";
 import type { Program } from "../../../domain/thread/Content.ts";
 import { contentsOf, joined, paramsOf, partOf, partsOf, programOf } from "./AcpContent.ts";
@@ -349,7 +350,7 @@ export class AcpTraffic {
       callId,
       outcome: isError ? "error" : "ok",
       result: rawOutput ?? (words === "" ? content : words),
-      ...(isError ? { error: { type: "tool", message: words.slice(0, maxMessageLength).toWellFormed() } } : {}),
+      ...(isError ? { error: { type: "tool", message: cutText(words, maxMessageLength) } } : {}),
       durationMillis: Math.max(0, at.monotonicMillis - call.began),
     };
     return this.#tell(session, "thread.tool_returned", data, at, this.server?.name);
