@@ -65,7 +65,13 @@ const bundle = async (input, external, plugins = []) => {
     logLevel: "silent",
     transform: { target: "node22" },
   });
-  const { output } = await bundled.generate({ format: "esm", minify: true, chunkFileNames: "[name]-[hash].js" });
+  const { output } = await bundled.generate({
+    format: "esm",
+    minify: true,
+    // Marks for tree shaking are 60 kB, and whoever bundles the library needs all of it.
+    comments: false,
+    chunkFileNames: "[name]-[hash].js",
+  });
   await bundled.close();
   return output;
 };
