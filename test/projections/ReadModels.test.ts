@@ -176,9 +176,11 @@ describe("threads", () => {
   it.live("lists the newest fifty without looking at the others", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([said(1, "x")]);
-      const plan = JSON.stringify(rows("EXPLAIN QUERY PLAN SELECT * FROM v_threads ORDER BY listed_at DESC LIMIT 50"));
+      const steps = rows("EXPLAIN QUERY PLAN SELECT * FROM v_threads ORDER BY listed_at DESC LIMIT 50");
+      const plan = JSON.stringify(steps);
       assert.match(plan, /SCAN t USING INDEX threads_by_1/);
-      assert.notMatch(plan, /TEMP B-TREE FOR ORDER BY/);
+      // A fork's own opening is the first of a few messages, sorted for its row alone.
+      assert.notMatch(JSON.stringify(steps.filter(({ parent }) => parent === 0)), /TEMP B-TREE FOR ORDER BY/);
       assert.notMatch(plan, /SCAN (?!t )\w+ USING|SCAN c"|SCAN w"/);
     }),
   );
