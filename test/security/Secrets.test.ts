@@ -1,5 +1,8 @@
 /** Secrets of every kind through every door: none lies in the data folder, and none is shown of a transcript that has them. */
 import { assert, describe, it } from "@effect/vitest";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Recollect } from "../../src/client/Recollect.ts";
@@ -115,6 +118,10 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
       http: given("http"),
       spool: given("spool"),
       refused: given("refused"),
+      hooks: given("hooks"),
+      mcp: given("mcp"),
+      page: given("page"),
+      saved: given("saved"),
     };
     const file = join(stage.folder, "app.env");
     writeFileSync(file, doors.client.text);
@@ -135,6 +142,56 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
       });
     const noted = await post("/v1/threads/http/events", { type: "x.acme.noted", data: doors.http.values });
     assert.strictEqual(noted.status, 201, await noted.text());
+    const { text } = doors.http;
+    for (const path of ["/v1/threads/http/messages", "/v1/threads/http/sync"]) {
+      const one = { role: "user", [path.endsWith("sync") ? "content" : "text"]: text };
+      const said = await post(path, path.endsWith("sync") ? { messages: [one] } : one);
+      assert.oneOf(said.status, [200, 201], await said.text());
+    }
+    // Its bound of 32 KiB lies in the middle of a secret.
+    const long = `${"words ".repeat(6_000).slice(0, 32 * 1024 - 12)}\n${doors.hooks.secrets[3]} and more`;
+    for (const body of [
+      { hook_event_name: "UserPromptSubmit", prompt: doors.hooks.text },
+      { hook_event_name: "PreToolUse", tool_name: "Bash", tool_use_id: "t1", tool_input: doors.hooks.values },
+      { hook_event_name: "Stop", last_assistant_message: long },
+    ]) {
+      const told = await post("/hooks/claude-code", { session_id: "hooked", ...body });
+      assert.strictEqual(told.status, 200, await told.text());
+    }
+    const transport = new StreamableHTTPClientTransport(new URL(`${stage.instance()?.http}/mcp`), {
+      requestInit: { headers: { authorization: `Bearer ${token}` } },
+    });
+    const agent = new Client({ name: "a test", version: "1" });
+    await agent.connect(transport as Transport);
+    const tool = async (name: string, input: Readonly<Record<string, unknown>>) => {
+      const answer = await agent.callTool({ name, arguments: input });
+      assert.notStrictEqual(answer["isError"], true, JSON.stringify(answer));
+    };
+    await tool("append", { text: doors.mcp.text, title: doors.mcp.secrets[0] ?? "" });
+    const task = { action: "submit", agent_type: "m", message: doors.mcp.text, description: doors.mcp.secrets[1] };
+    await tool("task", task);
+    const quoted = (words: string) => `'${words.replaceAll("'", "''")}'`;
+    await tool("query", { sql: `SELECT ${quoted(doors.mcp.text)}` });
+    // A statement is recorded up to a bound, here in the middle of a secret; a saved one with a secret is refused.
+    const statement = `SELECT ${quoted(doors.page.text)}, ${quoted("x".repeat(100))}`;
+    const halved = `SELECT ${quoted(`${"w ".repeat(9_990)}${doors.page.secrets[3]}`)}`;
+    for (const sql of [statement, halved]) {
+      const asked = await post("/v1/sql", { statement: sql });
+      assert.strictEqual(asked.status, 200, await asked.text());
+    }
+    const asBrowser = { headers: { authorization: `Bearer ${token}` } };
+    for (const secret of doors.page.secrets.slice(0, 8)) {
+      const q = new URLSearchParams({ q: `SELECT ${quoted(secret)}` });
+      const shown = await fetch(`${stage.instance()?.http}/sql?${q}`, asBrowser);
+      assert.strictEqual(shown.status, 200, await shown.text());
+    }
+    const form = new URLSearchParams({ name: "mine", q: `SELECT ${quoted(doors.saved.secrets[1] ?? "")}` });
+    const saving = await fetch(`${stage.instance()?.http}/sql/save`, { ...asBrowser, method: "POST", body: form });
+    assert.strictEqual(saving.status, 400, await saving.text());
+    const kept = await stage.run(["query", "save", "mine", `SELECT ${quoted(doors.saved.secrets[0] ?? "")}`]);
+    assert.notStrictEqual(kept.code, 0);
+    assert.include(kept.err, "never stored");
+    await agent.close();
     const server = join(stage.folder, "echo.mjs");
     writeFileSync(server, echo);
     const lines = [

@@ -106,6 +106,13 @@ export const bareValue = (text: string, start: number): Value => {
   return { start, end, isQuoted: false };
 };
 
+/** Behind more of the same quote, which SQL doubles in a literal and Python triples; `from` where nothing stands in them. */
+const behindQuotes = (text: string, from: number, quoted: number): number => {
+  let at = from;
+  while (at - from < 3 && text.charCodeAt(at) === quoted) at++;
+  return at < text.length && !endsValue(text.charCodeAt(at)) ? at : from;
+};
+
 /** The value that begins at or behind `from`, after at most some spaces. */
 export const valueAt = (text: string, from: number): Value | undefined => {
   let at = from;
@@ -113,7 +120,7 @@ export const valueAt = (text: string, from: number): Value | undefined => {
   let slashes = 0;
   while (text.charCodeAt(at + slashes) === backslash) slashes++;
   const first = text.charCodeAt(at + slashes);
-  if (isQuote(first)) return quotedValue(text, at + slashes + 1, first, slashes);
+  if (isQuote(first)) return quotedValue(text, behindQuotes(text, at + slashes + 1, first), first, slashes);
   return slashes > 0 ? undefined : bareValue(text, at);
 };
 

@@ -17,6 +17,7 @@ const places: ReadonlyArray<readonly [name: string, around: (text: string) => st
   ["in JSON", (text) => JSON.stringify({ note: text })],
   ["in JSON in JSON", (text) => JSON.stringify(JSON.stringify({ lines: `x\n${text}` }))],
   ["in backquotes", (text) => `run \`${text}\` now`],
+  ["in an SQL literal, whose quotes are doubled", (text) => `SELECT '${text.replaceAll("'", "''")}'`],
   ["in colours", (text) => `\u001b[32m${text}\u001b[0m`],
   ["behind a number of a line", (text) => `  42→\t${text}`],
 ];
@@ -36,6 +37,14 @@ describe("secrets in texts", () => {
         }
       }
     }
+  });
+
+  it("are found behind a name in quotes of any number", () => {
+    for (const quotes of ["'", '"', "''", '"""', "'''"]) {
+      const redacted = redactor().text(`api_key = ${quotes}8fJ2kQ9xZ4mW7pL1${quotes}, next = ""`);
+      assert.match(redacted, /^api_key = ['"]{1,3}\[redacted:[a-z-]+:[0-9a-f]{16}\]['"]{1,3}, next = ""$/, quotes);
+    }
+    assert.strictEqual(redactor().text('api_key = "", next = 1'), 'api_key = "", next = 1');
   });
 
   it("are found in values by the names that they stand under", () => {
