@@ -68,7 +68,7 @@ const bundle = async (input, external, plugins = []) => {
   const { output } = await bundled.generate({
     format: "esm",
     minify: true,
-    // Marks for tree shaking are 60 kB, and whoever bundles the library needs all of it.
+    // Marks for tree shaking are 60 kB, and a program that bundles the library needs all of it.
     comments: false,
     chunkFileNames: "[name]-[hash].js",
   });

@@ -20,7 +20,7 @@ export const entries: Projection = {
   tables: [
     {
       name: "unknown_entries",
-      doc: "One row per fact that nobody understands.",
+      doc: "One row per fact without an interpreter.",
       key: ["sequence", "ordinal"],
       clustered: true,
       columns: {

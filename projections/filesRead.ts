@@ -87,7 +87,7 @@ export const filesRead: Projection = {
       columns: {
         thread_id: "Thread that read it.",
         tenant: "Tenant the thread belongs to.",
-        path: "Path of the file, as whoever read it names it.",
+        path: "Path of the file, as its reader names it.",
         sha256:
           "SHA-256 of the whole content in lower-case hexadecimal, under which it lies in the object store; where is_shown is 1, of what was shown.",
         content_bytes: "Size of the same in bytes.",

@@ -54,7 +54,7 @@ export const limitRefusals: Projection = {
         session_id: "Session in which they were made.",
         limit_name: "Name of the limit in the configuration.",
         tool_name: "Tool that was called.",
-        user: "User whose calls they were; null when nobody said.",
+        user: "User whose calls they were; null where not recorded.",
         calls: "How many there were.",
         first_at: "When the first of them was refused, epoch milliseconds.",
         last_at: "When the last of them was refused, epoch milliseconds.",

@@ -177,7 +177,7 @@ export const messages: Projection = {
         path: { type: "integer", doc: "Path of the conversation; null on the first." },
         copied_from: { type: "name", doc: "Thread of which the entry says that it was copied from there." },
         occurred_at: { type: "integer", merge: "first", doc: "When it was said, epoch milliseconds." },
-        assumed_at: { type: "integer", merge: "first", doc: "Time of its first event, where nobody said one." },
+        assumed_at: { type: "integer", merge: "first", doc: "Time of its first event, where no record has one." },
         event_sequence: { type: "integer", doc: "Sequence of the message's latest event." },
         ...twinColumns,
         elsewhere,
@@ -235,9 +235,9 @@ export const messages: Projection = {
           "1 when the agent copied it from another thread that is here too and counts it; v_threads does not count it here.",
         copied_from:
           "Thread it was copied from (a fork, a sub-agent, a resumed session), whether that is here or not; else null.",
-        occurred_at: "When it was said, epoch milliseconds; null when nobody said a time.",
+        occurred_at: "When it was said, epoch milliseconds; null where no record has a time.",
         assumed_at:
-          "Where nobody said a time: that of the nearest entry before it that has one, else of the first after it, else of the file; null otherwise.",
+          "Where no record has a time: that of the nearest entry before it that has one, else of the first after it, else of the file; null otherwise.",
       },
       select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
         ${nameText("m.kind")}, ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},

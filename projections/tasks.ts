@@ -196,7 +196,7 @@ export const tasks: Projection = {
         model: "Model asked for; null when not said.",
         cwd: "Working directory asked for; null when not said.",
         status: "pending, starting, running, input_required, completed, failed, timeout or cancelled.",
-        worker: "Who took it last; null when nobody has.",
+        worker: "Worker that took it last; null while none has.",
         batch_id: "Batch it was submitted in; null when alone.",
         fail_fast: "1 when it is cancelled as soon as another task of its batch does not complete, else 0.",
         parent_task_id: "Task that submitted it; null for a root.",

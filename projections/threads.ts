@@ -154,7 +154,7 @@ export const threads: Projection = {
         parent_relation: { type: "text", doc: "What it is to its parent." },
         opened_at: { type: "integer", merge: "min", doc: "Earliest time said, epoch milliseconds." },
         last_activity_at: { type: "integer", merge: "max", doc: "Latest time said, epoch milliseconds." },
-        listed_at: { type: "integer", merge: "max", doc: "The same, also by times that nobody said: for lists." },
+        listed_at: { type: "integer", merge: "max", doc: "The same, also by assumed times: for lists." },
         last_sequence: { type: "integer", merge: "max", doc: "Sequence of its last event." },
         archived_at: { type: "integer", doc: "When it was archived, epoch milliseconds." },
         deleted_at: { type: "integer", doc: "When it was deleted, epoch milliseconds; 0 when it was restored." },
@@ -204,7 +204,7 @@ export const threads: Projection = {
         tenant: "Tenant it belongs to.",
         title: "Title; null when it was never given one.",
         opening:
-          "First words of a person in it, of a fork the first after it, else their first command or the task it was given, at most 200 characters; null while nobody spoke.",
+          "First prompt, in a fork the first after the fork; else the first command or the given task. At most 200 characters; null while there is none.",
         source: "Who wrote its first event: a program or, for imports, the file as a URL.",
         client: "Client program that holds the conversation; null when not said.",
         client_version: "Version of that program; null when not said.",

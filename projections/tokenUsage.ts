@@ -168,7 +168,7 @@ export const tokenUsage: Projection = {
         provider_output_tokens:
           "Output as the provider counts it: without reasoning (Gemini) or with it; null when not said.",
         cost_usd: "What the transcript says it cost, US dollars; null when not said.",
-        occurred_at: "When it was first told, epoch milliseconds; null when nobody said a time.",
+        occurred_at: "When it was first told, epoch milliseconds; null where no record has a time.",
         sequence: "Stream sequence of the event that told it last.",
       },
       select: `SELECT u.provider_message_id, t.text, ${nameText("u.tenant")}, u.request_id, ${idText("u.message_id")},
@@ -199,7 +199,7 @@ export const tokenUsage: Projection = {
       name: "v_daily_tokens",
       doc: "One row per day of the person, tenant and model: tokens by kind, which may be added up over days, models and providers.",
       columns: {
-        day: "Day as YYYY-MM-DD, in the time zone of TZ or recollect sql --tz; null for all that nobody gave a time.",
+        day: "Day as YYYY-MM-DD, in the time zone of TZ or recollect sql --tz; null for all without a time.",
         tenant: "Tenant it belongs to.",
         model: "Model, by the message or the head of its file; null when not said.",
         provider_messages: "Messages of the provider.",

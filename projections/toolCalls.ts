@@ -168,9 +168,9 @@ const witnesses: View = {
     joined_by:
       "call id: the other one names the agent's id, and the call counts once. arguments and time: same tool, arguments and time, and both count.",
     outcome: "ok, error or unknown, as the other one saw it.",
-    started_at: "When it began there, epoch milliseconds; null when nobody said a time.",
+    started_at: "Start time there, epoch milliseconds; null where no record has one.",
     ended_at: "When it ended there, epoch milliseconds; null when no end was seen.",
-    duration_millis: "What it took there, milliseconds: without the agent's own time. Null where not known.",
+    duration_millis: "Duration there, milliseconds: without the agent's own time. Null where not known.",
     sequence: "Stream sequence of the other one's event.",
   },
   select: `SELECT ${witnessRow("call id")} FROM tool_calls w
@@ -209,7 +209,7 @@ export const toolCalls: Projection = {
           doc: "File that it reads or writes, as the arguments name it; null for other tools.",
         }),
         message_id: ofCall({ type: "id", doc: "Message that asked." }),
-        started_at: ofCall({ type: "integer", doc: "Epoch milliseconds; null when nobody said a time." }),
+        started_at: ofCall({ type: "integer", doc: "Epoch milliseconds; null where no record has a time." }),
         result_sequence: {
           type: "integer",
           merge: "first",
@@ -222,7 +222,7 @@ export const toolCalls: Projection = {
         result_bytes: ofResult({ type: "integer", doc: "Size of the result in bytes." }),
         reported_millis: ofResult({ type: "real", doc: "Reported duration." }),
         duration_millis: { type: "real", generated: durationOfCall, doc: "Duration, reported or reckoned." },
-        ended_at: ofResult({ type: "integer", doc: "Epoch milliseconds; null when nobody said a time." }),
+        ended_at: ofResult({ type: "integer", doc: "Epoch milliseconds; null where no record has a time." }),
       },
       indexes: [
         // The name, so that what follows what is read off the index.
@@ -287,8 +287,8 @@ export const toolCalls: Projection = {
         error_message: "What the error said; null for other outcomes.",
         result: "What the tool answered, its readable form, cut after 1 MiB; null when no result was seen.",
         result_bytes: "Size of the whole result in bytes of UTF-8; null when no result was seen.",
-        started_at: "When it was asked for, epoch milliseconds; null when nobody said a time.",
-        ended_at: "When the result came, epoch milliseconds; null when none was seen or nobody said a time.",
+        started_at: "When it was asked for, epoch milliseconds; null where no record has a time.",
+        ended_at: "When the result came, epoch milliseconds; null where no result or no time is recorded.",
         duration_millis: "Duration in milliseconds as reported, else from start to end; null where neither is known.",
         sequence: "Stream sequence of the event that tells of the call.",
         result_sequence: "Stream sequence of the event that brought the result; null when none was seen.",
@@ -308,7 +308,7 @@ export const toolCalls: Projection = {
         outcome: "ok or error.",
         error_message: "What the error said; null when ok.",
         result_bytes: "Size of the whole result in bytes of UTF-8.",
-        ended_at: "When it came, epoch milliseconds; null when nobody said a time.",
+        ended_at: "When it came, epoch milliseconds; null where no record has a time.",
         result_sequence: "Stream sequence of the event that brought it.",
       },
       select: `SELECT r.call_id, t.text, ${nameText("r.tenant")}, r.outcome, r.error_message, r.result_bytes, r.ended_at, r.result_sequence

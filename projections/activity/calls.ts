@@ -88,7 +88,7 @@ const quarterOfCall = `coalesce(c.started_at - c.started_at % ${quarterMillis}, 
 
 const durations: View = {
   name: "v_call_durations",
-  doc: "One row per call whose duration is known: for percentiles, by what its thread is of.",
+  doc: "One row per call with a known duration: for percentiles, by properties of its thread.",
   columns: {
     ...when,
     tool_name: "Name of the tool.",
@@ -149,7 +149,7 @@ const toolStats: View = {
     max_duration_millis: "Longest known duration in milliseconds; null when none is known.",
     arguments_bytes: "Bytes of all arguments.",
     result_bytes: "Bytes of all results.",
-    last_at: "Quarter of an hour in which it was last called, epoch milliseconds; null when nobody said a time.",
+    last_at: "Quarter of an hour in which it was last called, epoch milliseconds; null where no record has a time.",
   },
   select: `SELECT ${nameText("a.name")}, ${nameText("nullif(a.server, 0)")}, ${nameText("a.tenant")}, (a.calls), (a.ok), (a.errors), a.calls - a.ok - (a.errors),
     (a.threads), (a.timed), a.duration_micros / 1000.0 / nullif(a.timed, 0), ${percentile(50)}, ${percentile(95)}, ${percentile(99)},

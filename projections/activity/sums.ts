@@ -35,7 +35,7 @@ export const one: OfRow = () => "1";
 const names = new Set(["thread_id", "tenant", "kind", "model", "name", "server", "provider"]);
 
 const docs: Readonly<Record<string, string>> = {
-  quarter_at: "Beginning of the quarter of an hour, epoch milliseconds; 0 for all that nobody gave a time.",
+  quarter_at: "Beginning of the quarter of an hour, epoch milliseconds; 0 for all without a time.",
   thread_id: "Thread.",
   tenant: "Tenant.",
   kind: "Kind of message.",
@@ -78,10 +78,10 @@ export const daysOf = (table: string): string =>
 
 /** Columns that the views over sums have in common. */
 export const when = {
-  quarter_at: "Beginning of the quarter of an hour in UTC, epoch milliseconds; 0 for all that nobody gave a time.",
+  quarter_at: "Beginning of the quarter of an hour in UTC, epoch milliseconds; 0 for all without a time.",
   thread_id: "Thread it happened in.",
   tenant: "Tenant the thread belongs to.",
 };
 
-/** Number of the thread of a row: what is counted and joined by it takes a third of what its id, a text, takes. */
+/** Number of a row's thread: counts and joins by it take a third of the time of those by its id, a text. */
 export const numbered = { thread_number: "Number of the thread in this database, as in v_threads." };

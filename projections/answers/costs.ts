@@ -102,7 +102,7 @@ const days: View = {
   name: "v_daily_costs",
   doc: "One row per day of the person and tenant: tokens by kind, cache hits, cost of all models. May be added up, but for shares.",
   columns: {
-    day: "Day as YYYY-MM-DD, in the time zone of TZ or recollect sql --tz; null for all that nobody gave a time.",
+    day: "Day as YYYY-MM-DD, in the time zone of TZ or recollect sql --tz; null for all without a time.",
     tenant: "Tenant it belongs to.",
     ...tokens,
     ...money,
@@ -139,7 +139,7 @@ const families: View = {
   name: "v_family_costs",
   doc: "One row per root thread: its own cost and what its sub-agents cost, and theirs; a fork is a root of its own.",
   columns: {
-    thread_id: "Thread that is nobody's sub-agent.",
+    thread_id: "Thread that is no sub-agent.",
     tenant: "Tenant it belongs to.",
     cost_usd: "What its own transcript says it cost, US dollars; null when it does not.",
     estimated_usd: "Estimate of its own messages without a reported cost, US dollars; null when there is none.",

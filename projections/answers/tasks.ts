@@ -80,7 +80,7 @@ const open: View = {
     tenant: "Tenant it belongs to.",
     agent_type: "Kind of agent; null when its submission was not seen.",
     status: "The status it is in.",
-    worker: "Who took it last; null when nobody has.",
+    worker: "Worker that took it last; null while none has.",
     thread_id: "Thread it works for; null when not said.",
     last_activity_at: "When its latest event happened, epoch milliseconds.",
     idle_millis: "How long that is ago, milliseconds.",

@@ -47,7 +47,7 @@ export const auditSql = Effect.fn("client.auditSql")(function* (asked: AskedSql)
     ...(actor === undefined ? {} : { actor }),
     data: {
       door,
-      // What is cut is redacted when it is published, and half a secret would not be known.
+      // A cut text is redacted when it is published, and half a secret would not be recognised there.
       statement: cutText(statement, mostRecorded),
       characters: statement.length,
       parameters: recordedParameters(parameters),

@@ -6,7 +6,7 @@
  * TypeScript sees such a slip; a program in JavaScript would be told of a fault of Recollect's.
  */
 
-/** The arguments of a call are not what it takes. Nothing was done. */
+/** Arguments that a call does not take. Nothing was done. */
 export class InvalidArgument extends Error {
   override readonly name = "InvalidArgument";
   readonly code = "InvalidArgument";

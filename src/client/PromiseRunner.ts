@@ -79,7 +79,7 @@ export class PromiseRunner {
     return this.sync(effect);
   }
 
-  /** As `now`, also when the client is closed: for what then answers that it is over. */
+  /** The same as `now`, also after `close`: for answers, whose methods then say that they have ended. */
   sync<A, E>(effect: Effect.Effect<A, E, Core>): A {
     try {
       return this.runtime.runSync(effect);

@@ -40,7 +40,7 @@ const nameCommand = (error: Error): void => {
 /** Any cause of a rejection as an error with all that was promised. */
 export const errorOf = (given: unknown): Error => {
   if (given instanceof RecollectError || given instanceof InvalidArgument) return given;
-  // A log that refuses is there: what is missing is a right.
+  // A log that refuses a read is there: the program lacks a right.
   const cause = (given instanceof LogUnavailable ? deniedIn(given) : undefined) ?? given;
   if (isTagged(cause)) {
     if (cause.message === "") Object.defineProperty(cause, "message", { value: sentenceOf(cause), configurable: true });

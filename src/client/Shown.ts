@@ -18,7 +18,7 @@ export interface Shown {
   readonly text: (text: string) => string;
   /** One entry of a transcript, as its bytes; only what holds a secret is written anew. */
   readonly entry: (bytes: Uint8Array) => Uint8Array;
-  /** Identity of the rules in force: what was shown by the same ones may be shown again. */
+  /** Identity of the rules in force: an answer that was redacted by the same rules may be given again. */
   readonly rules: () => unknown;
 }
 

@@ -265,7 +265,7 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),
     follow: ({ after, history, patienceMillis, until = Infinity }) => {
       const subject = history === undefined ? undefined : subjectOf(history);
-      // Who the connection belongs to is known when it is there.
+      // The user of a connection is known once it stands.
       if (isTenants(link)) return followAsTenant({ get, stream, after, subject, until });
       const all = follow({ connection, read, stream, after, subject, patienceMillis });
       return until === Infinity ? all : Stream.takeUntil(all, ({ sequence }) => sequence >= until);

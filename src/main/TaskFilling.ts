@@ -160,14 +160,14 @@ const fill = Effect.gen(function* () {
     const to = yield* now;
     const checkpoint = yield* query.checkpoint;
     const isLook = to - seen.askedAt >= Requeue.lookMillis || to < seen.askedAt;
-    // Without events since, the read models say what they said.
+    // Without new events the read models have not changed.
     const isQuiet = checkpoint === seen.checkpoint && checkpoint === seen.moved && seen.ordered === 0;
     if (isQuiet && !isLook && to < seen.nextDue) return Math.min(tickMillis, seen.nextDue - to);
     if (isLook) {
       const current = yield* incarnation;
       if (current !== seen.incarnation) {
         yield* refill;
-        // What came a moment ago goes before the walk: a page of 100 groups before the last one's turn took 16 s.
+        // Entries that became due a moment ago go before the walk: behind a page of each of 100 groups one began 16 s late.
         const [due, moved] = [Math.max(0, to - recentMillis), Math.max(0, checkpoint - waitingPage)];
         seen = { ...seen, incarnation: current, due, moved };
       }

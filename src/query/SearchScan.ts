@@ -93,7 +93,7 @@ const byCharacters = (text: string): Finder => {
   };
 };
 
-/** Runs within what is left of the time; undefined where that was not enough. */
+/** Runs within the rest of the time; undefined where that was too short. */
 const makeBounded = () => {
   const until = performance.now() + mostMillis;
   const context = vm.createContext({ work: (): unknown => undefined });

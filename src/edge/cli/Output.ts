@@ -26,7 +26,7 @@ export { shown } from "./Shown.ts";
 export const line = (text = ""): Effect.Effect<void> =>
   Effect.flatMap(Shows, (shows) => Console.log(shown(shows.text(text))));
 
-/** The same of our own words, which name commands: as this one was called. Never of what was stored. */
+/** The same for our own sentences: commands in them are named as this one was called. Never for stored text. */
 export const said = (text: string): Effect.Effect<void> => line(asCalled(text));
 
 /** The same of pieces that are `shown` already and have the terminal's own marks for bold between them. */

@@ -49,7 +49,7 @@ const whose = (asked: Question, mine: string): "mine" | "others" | "none" => {
   return named.every((subject) => typeof subject === "string" && subject.startsWith(mine)) ? "mine" : "others";
 };
 
-/** A batch of everything behind a number is a batch of everything that the tenant has: what a follower asks for. */
+/** A batch of all events behind a sequence, as a follower asks for it, is one of all the tenant's events behind it. */
 const ofTenant = (asked: Question | undefined, mine: string): Question | undefined =>
   asked?.["batch"] !== undefined && asked["next_by_subj"] === ">" ? { ...asked, next_by_subj: `${mine}>` } : asked;
 

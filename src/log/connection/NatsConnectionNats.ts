@@ -276,7 +276,7 @@ const watch = Effect.fnUntraced(function* (options: {
             options.denied(error.subject, error.message);
           }
           if (isCredentialError(error)) options.refused();
-          // Whoever may not do something is told so at each try: the log says it once.
+          // The server repeats a refusal at each attempt: it is logged once.
           const isDenied = error instanceof PermissionViolationError;
           if (isDenied && (said.has(error.message) || said.size >= mostDenials)) return;
           if (isDenied) said.add(error.message);

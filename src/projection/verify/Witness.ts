@@ -24,7 +24,7 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Head));
 
 const isMissing = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "ENOENT";
 
-/** Head that the witness has seen; undefined before the first time; `none` for what is there and is no witness, or not any more. */
+/** Head in the witness file; undefined before the first look; `none` for a file that is no witness, or no longer one. */
 export const read = (file: string): Effect.Effect<Head | "none" | undefined> =>
   Effect.sync(() => {
     try {

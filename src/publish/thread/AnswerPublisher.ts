@@ -174,7 +174,7 @@ class Saying {
         if (this.#isOver) return;
         const { length } = this.#draft;
         if (length === this.#checkpointed) continue;
-        // No later than what the journal has: should the process be killed in a pause, the end that is made of the journal is
+        // No later than the journal's last line: should the process be killed in a pause, the end made of the journal is
         // no older than this, and stands in its place.
         const occurredAt = this.#entry?.writtenAt() ?? this.#saidAt;
         const unfinished = this.#publish("unfinished", { stopReason: "unfinished" }, { occurredAt });

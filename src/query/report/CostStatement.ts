@@ -25,7 +25,7 @@ export interface CostLine {
 
 export interface CostRequest {
   readonly tenant: string;
-  /** Beginning of the day in the zone of whoever asks, epoch milliseconds. Days are today and those before it. */
+  /** Beginning of the day in the asker's time zone, epoch milliseconds. Days are today and those before it. */
   readonly today: number;
   readonly session?: string | undefined;
 }

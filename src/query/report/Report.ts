@@ -18,7 +18,7 @@ export interface ReportColumn {
 /** Dimension to group rows by: an SQL expression over the section's row `a`, . */
 export interface Dimension extends ReportColumn {
   readonly sql: string;
-  /** True for what is known of the thread `t` of a row, and not of the row. */
+  /** True for a dimension of the row's thread `t`, not of the row itself. */
   readonly ofThread?: boolean;
 }
 

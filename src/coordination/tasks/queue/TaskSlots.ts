@@ -113,7 +113,7 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     const hear = (entry: Entry | "caughtUp") => {
       if (entry === "caughtUp") return types.forEach(freed);
       const known = types.get(decodeToken(entry.key.split(".")[1] ?? "") ?? "");
-      // A place that another has taken is no news to those who wait.
+      // A place that another process has taken wakes no waiting claim.
       if (known !== undefined && entry.value === undefined) freed(known);
     };
     const seen = Stream.runForEach(bucket.watch(`${keyOf(tenant)}.*.*`), (entry) => Effect.sync(() => hear(entry)));

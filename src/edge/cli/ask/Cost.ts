@@ -15,7 +15,7 @@ import { zone } from "./AskFlags.ts";
 import { lineOf, statusOf } from "./CostText.ts";
 import { momentInZone } from "./ZonedTime.ts";
 
-/** Longest wait for what an agent says on the standard input; it says it at once or not at all. */
+/** Longest wait for the agent's JSON on the standard input: it comes at once or never. */
 const inputMillis = 100;
 
 /** Input of Claude Code for its status line; other programs may give the same. */

@@ -13,7 +13,7 @@ import { prepareCost } from "../../../query/report/CostLineSqlite.ts";
 import { dataFolder } from "../../wrap/Journal.ts";
 import { statusOf } from "./CostText.ts";
 
-/** Longest wait for what an agent says on the standard input; it says it at once or not at all. */
+/** Longest wait for the agent's JSON on the standard input: it comes at once or never. */
 const inputMillis = 100;
 /** Longest input that is looked at, characters. */
 const longestInput = 1_000_000;
@@ -37,7 +37,7 @@ const read = (words: ReadonlyArray<string>): Asked | undefined => {
   return isStatus ? asked : undefined;
 };
 
-/** Id of a session in what has come so far; undefined while it is no whole JSON. */
+/** Session id in the input so far; undefined while that is no whole JSON. */
 const sessionIn = (text: string): { readonly id: string | undefined } | undefined => {
   try {
     const { session_id: id } = Object(JSON.parse(text)) as { readonly session_id?: unknown };

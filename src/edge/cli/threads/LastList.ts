@@ -35,7 +35,7 @@ export const remember = (threads: ReadonlyArray<Listed>) =>
     }).pipe(Effect.onError(() => Effect.ignore(Effect.try(() => rmSync(half, { force: true })))));
   }).pipe(Effect.ignore);
 
-/** The thread at a place of the last list; undefined for what is no place of it. */
+/** The thread at a place of the last list; undefined for a number that it does not have. */
 export const atPlace = Effect.fnUntraced(function* (given: string) {
   if (!place.test(given)) return undefined;
   const listed = yield* Effect.flatMap(file, (path) => Effect.try(() => decode(readFileSync(path, "utf8")))).pipe(

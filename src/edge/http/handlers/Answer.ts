@@ -93,7 +93,7 @@ export const problemOf = (error: unknown): Problem | undefined => {
   return { status, code, detail, hint: text(hint), retryAfter, more };
 };
 
-/** A failure of the store as the problem that it is; what is none is a fault. */
+/** A failure of the store as a problem; any other failure is a defect. */
 export const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     Effect.catch((error) => {

@@ -74,7 +74,7 @@ const whole = (request: IncomingMessage, bytes: number, take: (body: Buffer) => 
     request.off("data", onData);
     const body = parts.length === 1 ? part : Buffer.concat(parts);
     if (take(body)) return;
-    // Held until the router reads it: a stream that flows to nobody loses what it has.
+    // Paused until the router reads: a flowing stream without a listener drops its data.
     request.pause();
     request.unshift(body);
     request.on("newListener", (event) => {
@@ -89,7 +89,7 @@ const whole = (request: IncomingMessage, bytes: number, take: (body: Buffer) => 
 const accepting = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
   response.body._tag === "Uint8Array" ? HttpServerResponse.setHeader(response, "vary", "Accept-Encoding") : response;
 
-/** A handler that answers what is hot, and gives the rest to `router`. */
+/** A handler that answers hot requests, and gives all others to `router`. */
 export const make = Effect.fnUntraced(function* <R>(options: {
   readonly routes: ReadonlyArray<HotRoute>;
   readonly router: Handler;

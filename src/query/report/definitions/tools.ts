@@ -135,7 +135,7 @@ export const tools: Report = {
       columns: [
         column("thread_id", "text", "Thread."),
         column("tool_name", "text", "Tool that was called."),
-        column("started_at", "moment", "When; null when nobody said it."),
+        column("started_at", "moment", "Start time; null where not recorded."),
         column("sequence", "number_of", "Stream sequence of the call."),
       ],
       sql: `SELECT c.thread_id, c.tool_name, c.started_at, c.sequence FROM v_open_calls c
