@@ -5,42 +5,35 @@
  *
  * TypeScript sees such a slip; a program in JavaScript would be told of a fault of Recollect's.
  */
+import { Schema } from "effect";
+import { errorOf } from "./RecollectError.ts";
 
 /** Arguments that a call does not take. Nothing was done. */
-export class InvalidArgument extends Error {
-  override readonly name = "InvalidArgument";
-  readonly code = "InvalidArgument";
-  readonly hint: string;
+export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("InvalidArgument", {
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
 
-  constructor(message: string, hint: string) {
-    super(message, { cause: undefined });
-    this.hint = hint;
-  }
-}
+const invalid = (message: string, hint = "docs/publishing.md shows each call."): Error =>
+  errorOf(new InvalidArgument({ message, hint }));
 
 const named = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "a list" : typeof value);
 
 /** The value, when it is an object. Throws `InvalidArgument`. */
 export const asObject = <T extends object>(value: T, call: string): T => {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  throw new InvalidArgument(
-    `${call} takes an object, and was given ${named(value)}.`,
-    "docs/publishing.md shows each call.",
-  );
+  throw invalid(`${call} takes an object, and was given ${named(value)}.`);
 };
 
 /** The value, when it is a list. Throws `InvalidArgument`. */
 export const asList = <T>(value: ReadonlyArray<T>, call: string): ReadonlyArray<T> => {
   if (Array.isArray(value)) return value;
-  throw new InvalidArgument(
-    `${call} takes a list, and was given ${named(value)}.`,
-    "docs/publishing.md shows each call.",
-  );
+  throw invalid(`${call} takes a list, and was given ${named(value)}.`);
 };
 
 /** The options, when each is one of these names. Throws `InvalidArgument`. */
 export const asOptions = <T extends object>(value: T, names: ReadonlyArray<string>, call: string): T => {
   const strange = Object.keys(asObject(value, call)).filter((name) => !names.includes(name));
   if (strange.length === 0) return value;
-  throw new InvalidArgument(`${call} knows no option ${strange.join(", ")}.`, `It knows ${names.join(", ")}.`);
+  throw invalid(`${call} knows no option ${strange.join(", ")}.`, `It knows ${names.join(", ")}.`);
 };

@@ -7,7 +7,6 @@
  * tag. Everything else is a `RecollectError`.
  */
 import { deniedIn, LogUnavailable } from "../log/EventLog.ts";
-import { InvalidArgument } from "./Given.ts";
 import { asCalled } from "../machine/CalledAs.ts";
 
 export class RecollectError extends Error {
@@ -39,7 +38,7 @@ const nameCommand = (error: Error): void => {
 
 /** Any cause of a rejection as an error with all that was promised. */
 export const errorOf = (given: unknown): Error => {
-  if (given instanceof RecollectError || given instanceof InvalidArgument) return given;
+  if (given instanceof RecollectError) return given;
   // A log that refuses a read is there: the program lacks a right.
   const cause = (given instanceof LogUnavailable ? deniedIn(given) : undefined) ?? given;
   if (isTagged(cause)) {
