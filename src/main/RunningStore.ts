@@ -71,7 +71,8 @@ const claimedStore = Effect.fnUntraced(function* (where: Where) {
   const syncInterval = isOwn ? "always" : undefined;
   const guard = yield* FolderGuard.make({ may: "check", isOwn, holdsFolder: false });
   const connection = { servers, name: "recollect command", syncInterval, access, guard };
-  return Layer.mergeAll(reading({ ...connection, database }), querying(database), Standby.layer(instance, access));
+  const store = Layer.provideMerge(Standby.layer(instance, access), reading({ ...connection, database }));
+  return Layer.merge(store, querying(database));
 });
 
 export const runningStore = (where: Where) =>

@@ -84,6 +84,39 @@ describe("commands together", { timeout: 300_000 }, () => {
     assert.strictEqual((await stage.run(["verify"])).code, 0);
   });
 
+  it("go on where another program has taken the port of the one that was killed", async () => {
+    await using stage = new Stage();
+    const file = join(stage.folder, "a.jsonl");
+    writeFileSync(file, session("a", ["history"]));
+    await stage.json(["import", file]);
+    const up = await stage.up();
+    const portNow = () => Number(new URL(stage.instance()?.nats ?? "nats://none:0").port);
+    const port = portNow();
+    const tails = [stage.start(["tail", "--json"]), stage.start(["tail", "--json"])];
+    await until(() => tails.every(({ out }) => out.includes("history")));
+
+    for (const { pid } of tails) process.kill(pid, "SIGSTOP");
+    await up.end("SIGKILL");
+    await until(() => !stage.natsIsRunning());
+    await using _ = await taken([port]);
+    for (const { pid } of tails) process.kill(pid, "SIGCONT");
+    await until(() => tails.some(({ pid }) => pid === stage.instance()?.pid));
+    assert.notStrictEqual(portNow(), port);
+    writeFileSync(file, session("a", ["live"], 1));
+    await stage.json(["import", file]);
+    await until(() => tails.every(({ out }) => out.includes("live")));
+
+    const { pid } = stage.instance() ?? {};
+    const [first, second] = tails.toSorted((left) => (left.pid === pid ? -1 : 1));
+    await first?.end("SIGINT");
+    await until(() => stage.instance()?.pid === second?.pid);
+    writeFileSync(file, session("a", ["alone"], 2));
+    await stage.json(["import", file]);
+    await until(() => second?.out.includes("alone") === true);
+    await second?.end("SIGINT");
+    assertFree(stage);
+  });
+
   it("make a daemon wait for them, and say so; a second daemon is refused", async () => {
     await using stage = new Stage();
     const tail = stage.start(["tail"]);
