@@ -96,7 +96,7 @@ const run = async () => {
   const { system, user } = process.cpuUsage(before);
   say({ cpuMillis: (system + user) / 1_000, waits });
   await side.close();
-  process.disconnect();
+  process.disconnect?.();
 };
 process.once("message", () => void run());
 say({ ready: true });
