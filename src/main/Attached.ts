@@ -20,7 +20,9 @@ import * as ReadModels from "./ReadModels.ts";
 
 const loadRunningStore = Effect.promise(() => import("./RunningStore.ts"));
 
-const folderOf = (where: Where) => Effect.flatMap(DataFolder.locate(where.data), DataFolder.at);
+/** Looked at before a command opens anything in it. */
+const folderOf = (where: Where) =>
+  DataFolder.locate(where.data).pipe(Effect.tap(DataFolder.assertFiles), Effect.flatMap(DataFolder.at));
 
 /** True when anything was ever kept in the folder. What may not be looked at is a failure, not a no. */
 const exists = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"]) {

@@ -8,8 +8,9 @@
  * secret as the keys beside it, and a hash that is worth its name costs the server 80 ms at each connect).
  */
 import { Effect, FileSystem, Option, Schema } from "effect";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { folderTrouble } from "../../machine/DataFolder.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import { roles } from "./Roles.ts";
 
 export const User = Schema.Struct({
@@ -36,7 +37,7 @@ export const read = Effect.fn("log.readAccess")(function* (root: string) {
   const path = fileOf(root);
   const trouble = (cause: unknown) => folderTrouble({ path, cause });
   if (!(yield* fs.exists(path).pipe(Effect.mapError(trouble)))) return { users: [] } satisfies AccessList;
-  const text = yield* fs.readFileString(path).pipe(Effect.mapError(trouble));
+  const text = yield* OwnFile.text(path).pipe(Effect.mapError(trouble));
   return yield* Schema.decodeEffect(File)(text).pipe(Effect.mapError(trouble));
 });
 
@@ -54,7 +55,7 @@ export const userFinder = (root: string): ((known: string) => User | undefined) 
     const now = statSync(path, { throwIfNoEntry: false });
     const found = now === undefined ? "" : `${now.ino} ${now.mtimeMs} ${now.size}`;
     if (found !== version) {
-      const list = found === "" ? undefined : Option.getOrUndefined(decode(readFileSync(path, "utf8")));
+      const list = found === "" ? undefined : Option.getOrUndefined(decode(OwnFile.readText(path)));
       users = new Map(list?.users.map((user) => [user.nkey ?? user.name, user]));
       version = found;
     }
