@@ -69,7 +69,7 @@ describe("a program that the server does not let", () => {
       const mine = yield* Effect.promise(() => say({ url, data: `${root}/w`, tenant: "acme", access }));
       assert.isTrue(Result.isSuccess(mine.said), String(mine.said));
       const others = yield* Effect.promise(() => say({ url, data: `${root}/w`, tenant: "beta", access }));
-      assertDenied(others, /^publish to recollect\.beta\.thread\.t$/);
+      assertDenied(others, /^publish to recollect-by\.w\.beta\.thread\.t$/);
     }).pipe(Effect.provide(ClosedServer.machine)),
   );
 });

@@ -44,7 +44,7 @@ export const read = Effect.fn("log.readAccess")(function* (root: string) {
 const decode = Schema.decodeUnknownOption(File);
 
 /**
- * Finder of a user by its public key or, of one with a password, by its name. It looks whether the file has changed at
+ * Finder of a user by its public key or its name. It looks whether the file has changed at
  * each question (some 5 µs), so a user that was made or revoked meanwhile is known as such.
  */
 export const userFinder = (root: string): ((known: string) => User | undefined) => {
@@ -56,7 +56,7 @@ export const userFinder = (root: string): ((known: string) => User | undefined) 
     const found = now === undefined ? "" : `${now.ino} ${now.mtimeMs} ${now.size}`;
     if (found !== version) {
       const list = found === "" ? undefined : Option.getOrUndefined(decode(OwnFile.readText(path)));
-      users = new Map(list?.users.map((user) => [user.nkey ?? user.name, user]));
+      users = new Map(list?.users.flatMap((user) => [user.name, user.nkey ?? user.name].map((known) => [known, user])));
       version = found;
     }
     return users.get(known);
