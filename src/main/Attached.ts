@@ -100,7 +100,8 @@ export const layer = Layer.succeed(
     store: (where, need) => store(where, need),
     readModels: (where) => readModels(where),
     databaseAsItLies: (where) => databaseAsItLies(where),
-    folder: (where) => folderOf(where).pipe(Effect.provide(NodeServices.layer)),
+    // What stands in a file's place ends the command with its sentence, whatever the command is.
+    folder: (where) => folderOf(where).pipe(Effect.orDie, Effect.provide(NodeServices.layer)),
     up: (options) =>
       Effect.mapError(
         Effect.flatMap(loadRunningStore, ({ up }) => up(options)),

@@ -241,12 +241,7 @@ layer(world, { excludeTestServices: true })("a user of a role", (it) => {
       for (const name of ["wor", "ope"] as const) {
         const written = yield* Effect.promise(() =>
           clients[name].request(`recollect-by.${name}.acme.thread.${name}`, '{"title":"x"}', {
-            headers: (() => {
-              const made = event();
-              for (const [key, values] of forged)
-                if (!made.has(key)) for (const value of values) made.append(key, value);
-              return made;
-            })(),
+            headers: forged(),
             timeout: patienceMillis,
           }),
         );

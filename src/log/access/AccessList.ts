@@ -56,7 +56,7 @@ export const userFinder = (root: string): ((known: string) => User | undefined) 
     const found = now === undefined ? "" : `${now.ino} ${now.mtimeMs} ${now.size}`;
     if (found !== version) {
       const list = found === "" ? undefined : Option.getOrUndefined(decode(OwnFile.readText(path)));
-      users = new Map(list?.users.flatMap((user) => [user.name, user.nkey ?? user.name].map((known) => [known, user])));
+      users = new Map(list?.users.flatMap((user) => [user.name, user.nkey ?? user.name].map((name) => [name, user])));
       version = found;
     }
     return users.get(known);

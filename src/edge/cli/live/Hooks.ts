@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { Effect, FileSystem, Result, Stdio } from "effect";
+import { Effect, Result, Stdio } from "effect";
 import { Argument, Command, Flag, Prompt } from "effect/cli";
 import { get } from "node:http";
 import { hookAgents } from "../../../domain/interpret/hooks/hookEvent.ts";
