@@ -3,22 +3,37 @@
  *
  * Room: query.
  */
+import type { Database } from "better-sqlite3";
 import { parts, type Source } from "../../projections/search.ts";
+import { prepared } from "./RowsSqlite.ts";
 import type { SearchFilter } from "./Search.ts";
-
-/** Asked of the names once for a question, not of each row. */
-const projects = `(SELECT name FROM names WHERE instr(text, :project) > 0 AND (text = :project
-  OR substr(text, 1, length(:project) + 1) = :project || '/' OR substr(text, -length(:project) - 1) = '/' || :project
-  OR instr(text, '/' || :project || '/') > 0))`;
-
-const agents = "(SELECT name FROM names WHERE text >= :agent AND text < :agent || char(0x10FFFF))";
+import { byAgent, fileMatchOf, fileThreads, isMain, projectNames } from "./ThreadConditionsSqlite.ts";
 
 /** Neither one of these threads nor a child of one. */
 const excepted = "(SELECT n.name FROM names n JOIN json_each(:except) e ON n.text = e.value)";
 const notExcepted = `t.thread_id NOT IN ${excepted} AND coalesce(t.parent_thread_id, -1) NOT IN ${excepted}`;
 
-const file = `(EXISTS (SELECT 1 FROM file_names f WHERE f.thread_id = t.thread_id AND f.tenant = r.tenant AND instr(f.path, :file) > 0)
-  OR t.thread_id IN (SELECT c.thread_id FROM tool_calls_fts i JOIN tool_calls c ON c.id = i.rowid WHERE i.text MATCH :fileMatch))`;
+/** Numbers that were asked for once for all sources: see `setsOf`. */
+const listed = (set: keyof Sets): string => `(SELECT value FROM json_each(:${set}))`;
+
+/** Working directories and threads that pass, as JSON lists of their numbers. */
+export interface Sets {
+  readonly cwds?: string;
+  readonly fileThreads?: string;
+}
+
+const numbersOf = (db: Database, sql: string, bound: Readonly<Record<string, string>>): string =>
+  JSON.stringify(
+    prepared(db, sql)
+      .statement.all(bound)
+      .map(([number]) => number),
+  );
+
+/** What a filter means in names and threads: each asked for by one question, where the sources would ask it again and again. */
+export const setsOf = (db: Database, { file, project }: SearchFilter): Sets => ({
+  ...(project === undefined ? {} : { cwds: numbersOf(db, projectNames, { project }) }),
+  ...(file === undefined ? {} : { fileThreads: numbersOf(db, fileThreads, { file, fileMatch: fileMatchOf(file) }) }),
+});
 
 /** The conditions of a filter on a source; undefined where it can hold nothing of it. */
 export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArray<string> | undefined => {
@@ -37,13 +52,14 @@ export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArra
     ...(filter.tenant === undefined ? [] : ["r.tenant = (SELECT name FROM names WHERE text = :tenant)"]),
     ...(filter.threadId === undefined ? [] : ["t.thread_id = (SELECT name FROM names WHERE text = :threadId)"]),
     ...((filter.except ?? []).length === 0 ? [] : [notExcepted]),
-    ...(filter.project === undefined ? [] : [`${source.cwd} IN ${projects}`]),
+    ...(filter.project === undefined ? [] : [`${source.cwd} IN ${listed("cwds")}`]),
     ...(filter.branch === undefined ? [] : [`${source.branch} = (SELECT name FROM names WHERE text = :branch)`]),
-    ...(filter.agent === undefined ? [] : [`(t.tool IN ${agents} OR t.client IN ${agents})`]),
+    ...(filter.agent === undefined ? [] : [byAgent]),
     ...(filter.model === undefined ? [] : [`instr(${source.model ?? "NULL"}, :model) > 0`]),
     ...(filter.role === undefined ? [] : [`${source.role} = :role`]),
     ...(filter.tool === undefined ? [] : [source.ofTool ?? "FALSE"]),
-    ...(filter.file === undefined ? [] : [file]),
+    ...(filter.file === undefined ? [] : [`t.thread_id IN ${listed("fileThreads")}`]),
+    ...(filter.isMain === true ? [isMain] : []),
     ...(filter.since === undefined ? [] : [`${source.at} >= :since`]),
     ...(filter.until === undefined ? [] : [`${source.at} <= :until`]),
     ...(filter.hasError === true ? [source.failed ?? "FALSE"] : []),

@@ -14,12 +14,11 @@
  */
 import type { Database } from "better-sqlite3";
 import { type HitKind, joinsOf, type Source, sources } from "../../projections/search.ts";
-import { askedWords } from "../domain/search/SearchWords.ts";
 import { type ThreadRow } from "./Query.ts";
 import { QueryRefused } from "./Sql.ts";
 import { all, prepared } from "./RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";
-import { columnsOf, conditionsOf } from "./SearchSourcesSqlite.ts";
+import { columnsOf, conditionsOf, setsOf } from "./SearchSourcesSqlite.ts";
 import type { SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
 import { rangesOf } from "./SearchRangesSqlite.ts";
 import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
@@ -64,15 +63,12 @@ interface Candidate {
 type Bound = Readonly<Record<string, string | number>>;
 
 const boundOf = (filter: SearchFilter): Bound => {
-  const { agent, branch, file, model, project, role, since, tenant, threadId, tool, until } = filter;
-  const given = { agent, branch, model, project, role, since, tenant, threadId, tool, until };
+  const { agent, branch, model, role, since, tenant, threadId, tool, until } = filter;
+  const given = { agent, branch, model, role, since, tenant, threadId, tool, until };
   const bound = Object.entries(given).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
-  const words = file === undefined ? [] : [["file", file] as const, ["fileMatch", phraseOf(file)] as const];
   const left = filter.except === undefined ? [] : [["except", JSON.stringify(filter.except)] as const];
-  return Object.fromEntries([...bound, ...words, ...left]);
+  return Object.fromEntries([...bound, ...left]);
 };
-
-const phraseOf = (text: string): string => `"${askedWords(text).phrase.replaceAll('"', '""')}"`;
 
 const fromOf = (source: Source, conditions: ReadonlyArray<string>): string =>
   `${joinsOf(source)} WHERE NOT ${hiddenThread} AND ${conditions.join(" AND ")}`;
@@ -241,7 +237,7 @@ const gather = (
   finder: Finder,
   { filter, now }: { readonly filter: SearchFilter; readonly now: number },
 ): Gathered => {
-  const bound = { ...boundOf(filter), now };
+  const bound = { ...boundOf(filter), ...setsOf(db, filter), now };
   const gathered = sources.map((source): Gathered => {
     const conditions = conditionsOf(source, filter);
     if (conditions === undefined) return { candidates: [], isCut: false };

@@ -454,9 +454,9 @@ describe("records that an accident has hidden", () => {
     Effect.gen(function* () {
       const text = claudeLines("s", 0, 40).replaceAll('"s-', '"\u{1F30D}-');
       const codes = [...text].map((character) => character.codePointAt(0) ?? 0);
-      const wide = (write: (bytes: Buffer, code: number, at: number) => number, all: ReadonlyArray<number>) => {
+      const wide = (put: (bytes: Buffer, code: number, at: number) => number, all: ReadonlyArray<number>) => {
         const bytes = Buffer.alloc(4 * all.length);
-        for (const [index, code] of all.entries()) write(bytes, code, index * 4);
+        for (const [index, code] of all.entries()) put(bytes, code, index * 4);
         return bytes;
       };
       const little = (all: ReadonlyArray<number>) => wide((bytes, code, at) => bytes.writeUInt32LE(code, at), all);
