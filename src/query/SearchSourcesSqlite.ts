@@ -3,40 +3,18 @@
  *
  * Room: query.
  */
-import type { Database } from "better-sqlite3";
 import { parts, type Source } from "../../projections/search.ts";
-import { prepared } from "./RowsSqlite.ts";
 import type { SearchFilter } from "./Search.ts";
-import { byAgent, fileMatchOf, fileThreads, isMain, projectNames } from "./ThreadConditionsSqlite.ts";
+import { areAll, listed, type Sets } from "./SearchSetsSqlite.ts";
+import { byAgent, isMain } from "./ThreadConditionsSqlite.ts";
 
 /** Neither one of these threads nor a child of one. */
 const excepted = "(SELECT n.name FROM names n JOIN json_each(:except) e ON n.text = e.value)";
 const notExcepted = `t.thread_id NOT IN ${excepted} AND coalesce(t.parent_thread_id, -1) NOT IN ${excepted}`;
 
-/** Numbers that were asked for once for all sources: see `setsOf`. */
-const listed = (set: keyof Sets): string => `(SELECT value FROM json_each(:${set}))`;
-
-/** Working directories and threads that pass, as JSON lists of their numbers. */
-export interface Sets {
-  readonly cwds?: string;
-  readonly fileThreads?: string;
-}
-
-const numbersOf = (db: Database, sql: string, bound: Readonly<Record<string, string>>): string =>
-  JSON.stringify(
-    prepared(db, sql)
-      .statement.all(bound)
-      .map(([number]) => number),
-  );
-
-/** What a filter means in names and threads: each asked for by one question, where the sources would ask it again and again. */
-export const setsOf = (db: Database, { file, project }: SearchFilter): Sets => ({
-  ...(project === undefined ? {} : { cwds: numbersOf(db, projectNames, { project }) }),
-  ...(file === undefined ? {} : { fileThreads: numbersOf(db, fileThreads, { file, fileMatch: fileMatchOf(file) }) }),
-});
-
 /** The conditions of a filter on a source; undefined where it can hold nothing of it. */
-export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArray<string> | undefined => {
+export const conditionsOf = (source: Source, filter: SearchFilter, sets: Sets): ReadonlyArray<string> | undefined => {
+  if (sets.isNothing) return undefined;
   const kinds = filter.kinds ?? source.kinds;
   const wanted = source.kinds.filter((kind) => kinds.includes(kind));
   if (wanted.length === 0) return undefined;
@@ -49,6 +27,10 @@ export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArra
     ...(wanted.length === source.kinds.length
       ? []
       : [`${source.kind} IN (${wanted.map((kind) => `'${kind}'`).join(", ")})`]),
+    // First, so that nothing is joined to a row of another thread.
+    ...(sets.threads !== undefined && areAll(source, filter)
+      ? [`${source.thread ?? "r.thread_id"} IN ${listed("threads")}`]
+      : []),
     ...(filter.tenant === undefined ? [] : ["r.tenant = (SELECT name FROM names WHERE text = :tenant)"]),
     ...(filter.threadId === undefined ? [] : ["t.thread_id = (SELECT name FROM names WHERE text = :threadId)"]),
     ...((filter.except ?? []).length === 0 ? [] : [notExcepted]),

@@ -34,7 +34,7 @@ const around = (read: Read, frame: Part, messages: Part) =>
     compact(Buffer.concat([before, Buffer.from(messages.kind === "object" ? "{}" : "[]"), after])),
   );
 
-/** Why bytes of a document, which begin at a place in it, are no entry. */
+/** Reason that bytes of a document, which begin at a place in it, are no entry. */
 const whyNoJson = (bytes: Buffer, start: number | undefined): string => {
   if (isUtf8(bytes)) return "is not valid JSON";
   return `is not UTF-8${start === undefined ? "" : `, from byte ${start + replaced(bytes).first} of the document on`}`;

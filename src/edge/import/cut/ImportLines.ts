@@ -151,7 +151,7 @@ const openThread = Effect.fnUntraced(function* (job: ImportRun, history: History
   return fileThread;
 });
 
-/** Why a line is kept as it came, and where in it the first wrong byte stands. */
+/** Reason that a line is kept as it came, with the place of its first wrong byte. */
 const keptOf = ({ path }: Found, { bytes = Buffer.alloc(0), number }: Line, placed: ReadonlyArray<Placed>): Kept => {
   const { count, first } = replaced(bytes);
   const about = { file: path, line: number };
