@@ -221,11 +221,12 @@ const asksFiltered =
         if (times > 1 || last === undefined || threads === undefined || isEnough()) continue;
         if (threads.length > mostLeading) continue;
         // The newest matches are of other threads: those that pass are few, and their rows are known.
+        let isMore = false;
         for (const range of threadRanges(db, source, threads) ?? []) {
-          look(range);
+          if (look(range) !== undefined) isMore = true;
           if (isEnough()) return gathered(true);
         }
-        if (source.idsOfThread !== undefined && areAll(source, filter)) return gathered(false);
+        if (source.idsOfThread !== undefined && areAll(source, filter)) return gathered(isMore);
       }
     }
     return gathered(false);

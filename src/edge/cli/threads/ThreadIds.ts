@@ -13,7 +13,7 @@ import * as LastList from "./LastList.ts";
 
 /** Lengths of beginnings that are shown: 8 is git's habit, and has room for millions of random ids. */
 const shownLengths = [8, 10, 12, 13];
-/** Where no beginning is enough, ids differ near their end: their middle is left out. */
+/** An id leaves out its middle where no beginning is enough: ids differ near their end. */
 const leftOut = "…";
 const headLength = 6;
 const tailLengths = [6, 8, 12, 16, 24];

@@ -19,7 +19,7 @@ const indent = (text: string): string =>
     .map((line) => (line === "" ? "" : `  ${line}`))
     .join("\n");
 
-/** What an arrow points at, its further lines below its first. */
+/** An answer behind its arrow, its further lines below the first. */
 const answered = (text: string): string => `← ${indent(text).trimStart()}`;
 
 /** Extent of long texts: their beginnings, or all of them. */

@@ -117,7 +117,7 @@ export const asked = <A>(question: () => A) => Effect.try({ try: question, catch
 const openRows = (path: string, way: Way) =>
   Effect.flatMap(openDatabase(path, way), (database) => asked(() => rowsOf(database)));
 
-/** How a database is to be opened so that nothing is left beside it. */
+/** Way in which a database is opened so that nothing is left beside it. */
 const wayOf = Effect.fnUntraced(function* (path: string, head: Uint8Array) {
   const fs = yield* FileSystem.FileSystem;
   if (!isWal(head)) return "shared" as const;
