@@ -184,7 +184,7 @@ const witnesses: View = {
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 11,
+  version: 12,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
@@ -230,7 +230,7 @@ export const toolCalls: Projection = {
         ["thread_id", "tenant", "result_sequence"],
         ["name", "thread_id", "arguments_key", "tenant", "sequence", "elsewhere"],
         // Everything that percentiles are made of, so that no row is read for them.
-        ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence", "started_at"],
+        ["tenant", "name", "duration_millis", "server", "thread_id", "elsewhere", "sequence", "started_at"],
         { on: ["started_at"], where: "sequence IS NOT NULL" },
         { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
         twinIndex,
