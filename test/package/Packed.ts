@@ -28,7 +28,7 @@ export const plain = (env: How["env"] = {}): NodeJS.ProcessEnv => {
   return { ...Object.fromEntries(ours), PATH: places.join(path.delimiter), ...env };
 };
 
-/** Runs a program to its end, two minutes at most. */
+/** Runs a program to its end, five minutes at most: packing takes a quarter of one alone, and two beside others. */
 export const run = (words: ReadonlyArray<string>, { cwd, env, node }: How): Ended => {
   const [program = "", ...args] = words;
   const withNode = node === undefined ? {} : { PATH: `${path.dirname(node)}${path.delimiter}${plain().PATH}` };
@@ -36,7 +36,7 @@ export const run = (words: ReadonlyArray<string>, { cwd, env, node }: How): Ende
     cwd,
     env: plain({ ...withNode, ...env }),
     encoding: "utf8",
-    timeout: 120_000,
+    timeout: 300_000,
     maxBuffer: 64 * 1024 * 1024,
   });
   return { code: status, out: stdout, err: stderr };

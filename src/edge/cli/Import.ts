@@ -8,7 +8,7 @@ import { Argument, Command, Flag, Prompt } from "effect/cli";
 import { allTranscripts } from "../import/find/Discover.ts";
 import { formats } from "../import/Entry.ts";
 import { importPaths } from "../import/Importer.ts";
-import type { ImportReport, Refusal } from "../import/Report.ts";
+import type { ImportReport, Kept, Refusal } from "../import/Report.ts";
 import { caughtUp } from "./CaughtUp.ts";
 import type { Stamps } from "../import/StampsSqlite.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
@@ -22,8 +22,8 @@ const mostShown = 20;
 
 const interrupted = "Interrupted. What is in the log stays; the same command goes on where this one ended.";
 
-const refusalLine = ({ file, line, reason }: Refusal): string =>
-  `  ${file}${line === undefined ? "" : `:${line}`}  ${reason}`;
+const refusalLine = ({ byte, file, line, reason }: Refusal & Pick<Kept, "byte">): string =>
+  `  ${file}${line === undefined ? "" : `:${line}`}${byte === undefined ? "" : `:${byte}`}  ${reason}`;
 
 const summary = Effect.fnUntraced(function* (report: ImportReport) {
   const rate = report.millis > 0 ? (report.bytes / report.millis) * 1000 : 0;
@@ -39,11 +39,7 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     ["unchanged", report.unchanged, "files that were not read again"],
     ["duplicates", report.duplicates, "in the store already"],
     ["renamed", report.renamed, "whose id was taken by other content, kept under another"],
-    [
-      "unknown",
-      report.unknown,
-      "kept as they came: not JSON, not UTF-8, or of a kind that a later version may understand",
-    ],
+    ["unknown", report.unknown, "kept as they came: not JSON, or of a kind that a later version may understand"],
     ["skipped", report.skipped.length, "files that are no conversation"],
     ["refused", report.refused.length, ""],
   ];
@@ -51,12 +47,17 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     if (value > 0 || remark === "")
       yield* Output.line(`  ${name.padEnd(16)}${Output.count(value).padStart(10)}  ${remark}`.trimEnd());
   }
-  for (const [format, { entries, files }] of Object.entries(report.formats)) {
-    yield* Output.line(
-      `  ${format.padEnd(20)} ${Output.counted(files, "file")}, ${Output.counted(entries, "entry", "entries")}`,
-    );
-  }
+  const formatsTable = Output.table(
+    ["format", "files", "entries"],
+    Object.entries(report.formats).map(([format, { entries, files }]) => [
+      format,
+      Output.count(files),
+      Output.count(entries),
+    ]),
+  );
+  if (formatsTable.length > 1) for (const row of ["", ...formatsTable]) yield* Output.line(row);
   yield* listed("Refused:", report.refused);
+  yield* listed("Kept as they came (file:line:byte):", report.kept);
 });
 
 const listed = Effect.fnUntraced(function* (title: string, refusals: ReadonlyArray<Refusal>) {
