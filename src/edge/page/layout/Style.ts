@@ -225,7 +225,8 @@ dialog ul { list-style: none; margin: 0; padding: .35rem; max-height: 50vh; over
 dialog li a { display: flex; gap: 1rem; justify-content: space-between; padding: .35rem .65rem; border-radius: 5px; color: var(--text); text-decoration: none }
 dialog li a:hover, dialog li a[aria-selected=true] { background: var(--tint) }
 dialog .keys { padding: .8rem 1.1rem; display: grid; grid-template-columns: auto 1fr; gap: .35rem 1rem; margin: 0 } dialog .keys dt { text-align: right } dialog .keys dd { margin: 0 }
-@media (max-width: 68rem) { .clip { max-width: 14rem } th, td, td.number, th.number { padding-right: .7rem } }
+td.number + td.nowrap, th.number + th:not(.number, .lesser) { padding-left: .7rem }
+@media (max-width: 68rem) { .clip { max-width: 12rem } th, td, td.number, th.number { padding-right: .7rem } }
 @media (max-width: 40rem) {
   main { padding: 1rem .9rem 3rem } .bar { padding: .45rem .9rem } .bar form { flex: 1 1 8rem }
   .bar nav { order: 3; flex-basis: 100% }

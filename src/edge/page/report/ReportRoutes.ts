@@ -84,7 +84,7 @@ const dimensionOf = (report: Report, query: URLSearchParams): string | undefined
 const sqlOf = ({ parameters, sql }: SectionAnswer): string =>
   `/sql?${new URLSearchParams([["q", sql.replaceAll(/\n\s+/g, "\n  ")], ...Object.entries(parameters).map(([name, value]) => [`p.${name}`, String(value)] as [string, string])])}`;
 
-/** What a narrow window does without: parts of what stands beside them. */
+/** Columns that a narrow window does without: parts of those beside them. */
 const lesser: ReadonlySet<string> = new Set([
   "ok",
   "timed",
