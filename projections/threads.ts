@@ -120,7 +120,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 11,
+  version: 12,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {

@@ -72,6 +72,6 @@ export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Re
       place: data.place ?? "line",
     };
     const told = withAgent(data.format, carry, interpreter.interpret(entry, context, carry));
-    return timed(told, timeOf(entry), event);
+    return timed(told, timeOf(entry) ?? (interpreter.isLive === true ? event.occurredAt : undefined), event);
   });
 };
