@@ -8,7 +8,7 @@ import { Argument, Command, Flag, Prompt } from "effect/cli";
 import { allTranscripts } from "../import/find/Discover.ts";
 import { formats } from "../import/Entry.ts";
 import { importPaths } from "../import/Importer.ts";
-import type { ImportReport, Refusal } from "../import/Report.ts";
+import type { ImportReport, Kept, Refusal } from "../import/Report.ts";
 import { caughtUp } from "./CaughtUp.ts";
 import type { Stamps } from "../import/StampsSqlite.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
@@ -22,8 +22,8 @@ const mostShown = 20;
 
 const interrupted = "Interrupted. What is in the log stays; the same command goes on where this one ended.";
 
-const refusalLine = ({ file, line, reason }: Refusal): string =>
-  `  ${file}${line === undefined ? "" : `:${line}`}  ${reason}`;
+const refusalLine = ({ byte, file, line, reason }: Refusal & Pick<Kept, "byte">): string =>
+  `  ${file}${line === undefined ? "" : `:${line}`}${byte === undefined ? "" : `:${byte}`}  ${reason}`;
 
 const summary = Effect.fnUntraced(function* (report: ImportReport) {
   const rate = report.millis > 0 ? (report.bytes / report.millis) * 1000 : 0;
@@ -39,11 +39,7 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     ["unchanged", report.unchanged, "files that were not read again"],
     ["duplicates", report.duplicates, "in the store already"],
     ["renamed", report.renamed, "whose id was taken by other content, kept under another"],
-    [
-      "unknown",
-      report.unknown,
-      "kept as they came: not JSON, not UTF-8, or of a kind that a later version may understand",
-    ],
+    ["unknown", report.unknown, "kept as they came: not JSON, or of a kind that a later version may understand"],
     ["skipped", report.skipped.length, "files that are no conversation"],
     ["refused", report.refused.length, ""],
   ];
@@ -57,6 +53,7 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     );
   }
   yield* listed("Refused:", report.refused);
+  yield* listed("Kept as they came (file:line:byte):", report.kept);
 });
 
 const listed = Effect.fnUntraced(function* (title: string, refusals: ReadonlyArray<Refusal>) {

@@ -1,0 +1,136 @@
+/**
+ * Tasks through the public door with a daemon running, as programs have them: 1, 8 and 64 places, in one process and in
+ * four, beside BullMQ. What one task takes of a processor, how long it waits, and what an idle worker keeps in memory.
+ */
+import { Effect } from "effect";
+import { fork } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { percentile, type Row, inTurns } from "../Harness.ts";
+import { asSkipped } from "../peers/PeerProgram.ts";
+import { redis } from "../peers/Redis.ts";
+import { program } from "../Program.ts";
+import { temporaryFolder, world } from "../Servers.ts";
+import { message } from "../TaskLoad.ts";
+import type { Said, Told } from "../taskWork.ts";
+
+const rounds = 3;
+/** Of one round, in all processes together: about two seconds of ours. */
+const tasksOf = { 1: 300, 8: 1_000, 64: 3_000 } as const;
+const idleMillis = 5_000;
+const door = new URL("../../dist/index.js", import.meta.url).href;
+
+type Places = keyof typeof tasksOf;
+
+interface Run {
+  readonly perSecond: number;
+  readonly cpuMillis: number;
+  readonly waitMillis: number;
+}
+
+const started = (told: Told) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const child = fork(new URL("../taskWork.ts", import.meta.url), [JSON.stringify(told)], { execArgv: [] });
+      await new Promise<void>((resolve, reject) => {
+        child.once("message", () => resolve());
+        child.once("exit", (code) => reject(new Error(`a worker ended with ${code}`)));
+      });
+      return child;
+    }),
+    (child) => Effect.sync(() => child.kill("SIGKILL")),
+  );
+
+/** Processes that share the tasks, from the first submission to the last end. */
+const measured = Effect.fnUntraced(function* (processes: number, told: Told) {
+  const tasks = Math.ceil(told.tasks / processes);
+  const children = yield* Effect.replicateEffect(started({ ...told, tasks }), processes);
+  const ended = new Map<number, number>();
+  const lasts: Array<Extract<Said, { readonly cpuMillis: number }>> = [];
+  return yield* Effect.promise(
+    () =>
+      new Promise<Run>((resolve) => {
+        const began = performance.now();
+        let perSecond = 0;
+        const hear = (at: number, said: Said) => {
+          if ("ended" in said) ended.set(at, said.ended);
+          if ("cpuMillis" in said) lasts.push(said);
+          const sum = [...ended.values()].reduce((one, other) => one + other, 0);
+          if (perSecond === 0 && sum === tasks * processes) {
+            perSecond = (sum / (performance.now() - began)) * 1_000;
+            for (const child of children) child.send("last");
+          }
+          if (lasts.length < processes) return;
+          const cpuMillis = lasts.reduce((one, other) => one + other.cpuMillis, 0) / sum;
+          resolve({ perSecond, cpuMillis, waitMillis: percentile(lasts.flatMap(({ waits }) => waits)) });
+        };
+        for (const [at, child] of children.entries()) {
+          child.on("message", (said: Said) => hear(at, said));
+          child.send("begin");
+        }
+      }),
+  );
+}, Effect.scoped);
+
+/** A daemon on a server of its own. */
+const daemon = Effect.gen(function* () {
+  const { server } = yield* world();
+  const data = yield* temporaryFolder;
+  yield* program(["up", "--json", "--no-http", "--nats-url", server.url, "--data", data]);
+  return { url: server.url, data };
+});
+
+const besideBull = (processes: number, places: Places) =>
+  Effect.gen(function* () {
+    const { place, version } = yield* redis;
+    const ours = { ...(yield* daemon), door };
+    const about = { tasks: tasksOf[places], places, message };
+    const ourRuns: Array<Run> = [];
+    const theirRuns: Array<Run> = [];
+    const taken = yield* inTurns({
+      rounds,
+      ours: (round) =>
+        Effect.map(measured(processes, { ...about, name: `round ${round}`, ours }), (run) => {
+          ourRuns.push(run);
+          return run.perSecond;
+        }),
+      peer: (round) =>
+        Effect.map(measured(processes, { ...about, name: `round-${round}`, bull: place }), (run) => {
+          theirRuns.push(run);
+          return run.perSecond;
+        }),
+    });
+    const cpu = (runs: ReadonlyArray<Run>) => percentile(runs.map(({ cpuMillis }) => cpuMillis)).toFixed(2);
+    const wait = (runs: ReadonlyArray<Run>) => percentile(runs.map(({ waitMillis }) => waitMillis)).toFixed(0);
+    const note =
+      `of a processor ${cpu(ourRuns)} ms a task in our processes, ${cpu(theirRuns)} in BullMQ's; ` +
+      `p50 from the call of submit to its run ${wait(ourRuns)} ms and ${wait(theirRuns)}`;
+    return { ...taken, peerName: `BullMQ on Redis ${version}, appendfsync always`, note };
+  }).pipe(Effect.catchTag("PeerMissing", asSkipped), Effect.orDie);
+
+const row = (processes: number, places: Places): Row => ({
+  id: `tasks-door-${processes}x${places}`,
+  what: `tasks through the door, ${processes === 1 ? "one process" : `${processes} processes`} of ${places} ${places === 1 ? "place" : "places"}`,
+  unit: "tasks/s",
+  goal: { of: "ratio", is: "at least", limit: places === 64 ? 1 : 0.5 },
+  run: besideBull(processes, places),
+});
+
+const idle = Effect.gen(function* () {
+  if (!existsSync("/proc/self/status")) return { skipped: "memory is read from /proc, which is not here" };
+  const ours = { ...(yield* daemon), door };
+  const child = yield* started({ name: "idle", tasks: 0, places: 1, message, ours });
+  yield* Effect.sleep(idleMillis);
+  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+  return { ours: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1_000, peer: 90, peerName: "the goal" };
+}).pipe(Effect.orDie);
+
+export const rows: ReadonlyArray<Row> = [
+  ...[1, 4].flatMap((processes) => [row(processes, 1), row(processes, 8), row(processes, 64)]),
+  {
+    id: "tasks-worker-idle",
+    what: "resident memory of a worker that waits",
+    unit: "MB",
+    goal: { of: "ours", is: "at most", limit: 90 },
+    run: idle,
+  },
+];
