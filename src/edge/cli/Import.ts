@@ -47,11 +47,15 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     if (value > 0 || remark === "")
       yield* Output.line(`  ${name.padEnd(16)}${Output.count(value).padStart(10)}  ${remark}`.trimEnd());
   }
-  for (const [format, { entries, files }] of Object.entries(report.formats)) {
-    yield* Output.line(
-      `  ${format.padEnd(20)} ${Output.counted(files, "file")}, ${Output.counted(entries, "entry", "entries")}`,
-    );
-  }
+  const formatsTable = Output.table(
+    ["format", "files", "entries"],
+    Object.entries(report.formats).map(([format, { entries, files }]) => [
+      format,
+      Output.count(files),
+      Output.count(entries),
+    ]),
+  );
+  if (formatsTable.length > 1) for (const row of ["", ...formatsTable]) yield* Output.line(row);
   yield* listed("Refused:", report.refused);
   yield* listed("Kept as they came (file:line:byte):", report.kept);
 });
