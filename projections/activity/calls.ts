@@ -25,6 +25,8 @@ const told: Told = {
   table: "tool_calls",
   key: ["call_key", "tenant", "second_hand"],
   copy: { copy_of: "call_key" },
+  // A server's record of a call that only its agent's hooks tell.
+  copiesSecondHand: true,
   is: isCall,
   isBy: ["sequence"],
 };
