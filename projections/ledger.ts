@@ -10,7 +10,7 @@ import { mostAheadMillis } from "../src/domain/EntryTimes.ts";
 import { isMisfit, type LogEntry, type Misfit, type RecordedEvent } from "../src/domain/Event.ts";
 import { storeRecord } from "../src/domain/History.ts";
 import { digestOfEntry } from "../src/log/Envelope.ts";
-import { quarterMillis } from "./activity/sums.ts";
+import { joinTenant, numberOf, quarterMillis } from "./activity/sums.ts";
 import { actorOf, meaningOf } from "./meaning.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
 import type { Fact } from "../src/domain/Fact.ts";
@@ -220,9 +220,13 @@ export const ledger: Projection = {
         data_bytes: "Bytes of their data.",
         first_sequence: "Stream sequence of the first of them: what the log took since then has no smaller one.",
         subject_number: "Number of the subject in this database: counted in place of it, which is a text.",
+        type_number: numberOf("the type"),
+        meaning_number: numberOf("the meaning"),
+        actor_number: numberOf("the actor"),
       },
-      select: `SELECT a.quarter_at, ${nameText("a.kind")}, h.text, ${nameText("a.tenant")}, ${nameText("a.source")}, ${nameText("a.type")},
-        ${nameText("a.meaning")}, nullif(${nameText("a.actor")}, ''), a.events, a.bytes, a.first_sequence, a.history_id FROM event_activity a LEFT JOIN names h ON h.name = a.history_id`,
+      select: `SELECT a.quarter_at, ${nameText("a.kind")}, h.text, w.text, ${nameText("a.source")}, ${nameText("a.type")},
+        ${nameText("a.meaning")}, nullif(${nameText("a.actor")}, ''), a.events, a.bytes, a.first_sequence, a.history_id,
+        a.type, a.meaning, a.actor FROM event_activity a LEFT JOIN names h ON h.name = a.history_id ${joinTenant("a")}`,
     },
     {
       name: "v_store_events",
