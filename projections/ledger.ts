@@ -90,7 +90,7 @@ const callId = `coalesce((SELECT c.call_id FROM tool_calls c WHERE c.thread_id =
 
 export const ledger: Projection = {
   name: "ledger",
-  version: 8,
+  version: 9,
   doc: "Every event, as it was recorded: the audit ledger.",
   tables: [
     {
