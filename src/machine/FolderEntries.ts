@@ -24,7 +24,7 @@ export interface NotAsNamed {
 
 type Kind = Pick<fs.Stats, "isDirectory" | "isFIFO" | "isFile" | "isSocket">;
 
-/** What a link leads to; undefined for one that leads nowhere, which is a missing file. */
+/** Target of a link; undefined for one that leads nowhere, which is a missing file. */
 const target = (place: string): Kind | Error | undefined => {
   try {
     return fs.statSync(place, { throwIfNoEntry: false });
