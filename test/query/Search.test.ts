@@ -177,6 +177,9 @@ describe("a search", () => {
         assert.deepStrictEqual([total, threads[0]?.thread.threadId], [1, "old"], JSON.stringify(filter));
       }
       assert.deepInclude(yield* ask({ until: 1 }), { isCut: false, ranked: 0 });
+      for (const filter of [{ project: "nowhere" }, { branch: "none" }, { tool: "none" }, { file: "none.ts" }])
+        assert.deepInclude(yield* ask(filter), { isCut: false, total: 0 }, JSON.stringify(filter));
+      assert.strictEqual((yield* ask({ isMain: true })).total, 1);
       assert.deepInclude(yield* ask({ since: 5 * day }), { isCut: true, total: 1 });
       const characters = yield* query.search({ text: "a common word", by: "contains" });
       assert.deepStrictEqual([characters.total, characters.isCut], [1, false]);

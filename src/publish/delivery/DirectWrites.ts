@@ -22,6 +22,7 @@ interface Parts {
   readonly log: EventLog["Service"];
   readonly fibers: Scope.Scope;
   readonly patienceMillis: number;
+  readonly firstPatienceMillis: number;
   readonly tasks: KnownTasks;
   readonly end: StreamEndSeen;
   readonly denials: Denials;
@@ -30,6 +31,8 @@ interface Parts {
 export class DirectWrites {
   readonly #parts: Parts;
   readonly #late = new LateWrites();
+  /** A write has had its answer, or had none in time. */
+  #hasWritten = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -101,14 +104,16 @@ export class DirectWrites {
     effect: Effect.Effect<A>,
     onLate?: (late: Effect.Effect<A>) => void,
   ): Effect.Effect<A | undefined> {
+    const { firstPatienceMillis, patienceMillis: usual } = this.#parts;
     const patienceMillis = patienceFor(
-      this.#parts,
+      { patienceMillis: this.#hasWritten ? usual : firstPatienceMillis },
       commands.reduce((sum, command) => sum + bytesOf(command), 0),
     );
     return Effect.gen({ self: this }, function* () {
       const answer = Deferred.makeUnsafe<A>();
       yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
       const inTime = yield* Effect.timeoutOption(Deferred.await(answer), patienceMillis);
+      if (commands.length > 0) this.#hasWritten = true;
       if (inTime._tag === "Some") return inTime.value;
       onLate?.(Deferred.await(answer));
       return undefined;
