@@ -231,7 +231,7 @@ export const toolCalls: Projection = {
         ["thread_id", "tenant", "result_sequence"],
         ["name", "thread_id", "arguments_key", "tenant", "sequence", "elsewhere"],
         // Everything that percentiles are made of, so that no row is read for them.
-        ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence", "started_at"],
+        ["tenant", "name", "duration_millis", "server", "thread_id", "elsewhere", "sequence", "started_at"],
         { on: ["started_at"], where: "sequence IS NOT NULL" },
         { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
         twinIndex,

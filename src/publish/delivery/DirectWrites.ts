@@ -23,6 +23,7 @@ interface Parts {
   readonly log: EventLog["Service"];
   readonly fibers: Scope.Scope;
   readonly patienceMillis: number;
+  readonly firstPatienceMillis: number;
   readonly tasks: KnownTasks;
   readonly end: StreamEndSeen;
   readonly denials: Denials;
@@ -32,6 +33,8 @@ export class DirectWrites {
   readonly #parts: Parts;
   readonly #late = new LateWrites();
   readonly #deadlines: Deadlines;
+  /** A write has had its answer, or had none in time. */
+  #hasWritten = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -104,15 +107,16 @@ export class DirectWrites {
     effect: Effect.Effect<A>,
     onLate?: (late: Effect.Effect<A>) => void,
   ): Effect.Effect<A | undefined> {
+    const { firstPatienceMillis, patienceMillis: usual } = this.#parts;
     const patienceMillis = patienceFor(
-      this.#parts,
+      { patienceMillis: this.#hasWritten ? usual : firstPatienceMillis },
       commands.reduce((sum, command) => sum + bytesOf(command), 0),
     );
     return Effect.gen({ self: this }, function* () {
       const fiber = yield* Effect.forkIn(effect, this.#parts.fibers, { startImmediately: true });
       let expire = (): void => undefined;
       const isInTime = yield* this.#deadlines.add(patienceMillis, () => expire());
-      return yield* Effect.callback<A | undefined>((resume) => {
+      const inTime = yield* Effect.callback<A | undefined>((resume) => {
         expire = () => {
           onLate?.(Fiber.join(fiber));
           resume(Effect.succeed(undefined));
@@ -122,6 +126,8 @@ export class DirectWrites {
         });
         return Effect.sync(isInTime);
       });
+      if (commands.length > 0) this.#hasWritten = true;
+      return inTime;
     });
   }
 
