@@ -28,7 +28,7 @@ export const plain = (env: How["env"] = {}): NodeJS.ProcessEnv => {
   return { ...Object.fromEntries(ours), PATH: places.join(path.delimiter), ...env };
 };
 
-/** Runs a program to its end, two minutes at most. */
+/** Runs a program to its end, five minutes at most. */
 export const run = (words: ReadonlyArray<string>, { cwd, env, node }: How): Ended => {
   const [program = "", ...args] = words;
   const withNode = node === undefined ? {} : { PATH: `${path.dirname(node)}${path.delimiter}${plain().PATH}` };
@@ -36,7 +36,7 @@ export const run = (words: ReadonlyArray<string>, { cwd, env, node }: How): Ende
     cwd,
     env: plain({ ...withNode, ...env }),
     encoding: "utf8",
-    timeout: 120_000,
+    timeout: 300_000,
     maxBuffer: 64 * 1024 * 1024,
   });
   return { code: status, out: stdout, err: stderr };
@@ -85,7 +85,8 @@ export const install = (folder: string, packages: ReadonlyArray<string>): Ended 
 /** Whether packages can be had here: from the registry, or from what npm has kept. Says so loudly where not. */
 export const canFetch = (what: string, ended: Ended): boolean => {
   if (ended.code === 0) return true;
-  if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENOTCACHED|network/.test(ended.err)) throw new Error(ended.err);
+  if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENOTCACHED|network/.test(ended.err))
+    throw new Error(`npm ended with ${ended.code}: ${ended.err}`);
   process.stderr.write(`\nNOT TESTED: no registry can be reached for ${what}.\n`);
   return false;
 };
