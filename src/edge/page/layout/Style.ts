@@ -120,7 +120,7 @@ td a, tbody th a { text-decoration-color: transparent } td a:hover, tbody th a:h
 .filters input:not([type=checkbox]), .filters select, .filters button { height: 2.1rem }
 td.number, th.number { text-align: right; padding-right: .9rem } thead th.number { white-space: normal }
 tr:hover > td, tr:hover > th[scope=row] { background: color-mix(in srgb, var(--raised) 70%, transparent) }
-.narrow { display: none } @media (max-width: 80rem) { .lesser { display: none } .narrow { display: block } }
+.narrow { display: none } @media (max-width: 79.9rem) { .lesser { display: none } .narrow { display: block } }
 .clip { max-width: 26rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 .pages { display: flex; gap: 1rem; justify-content: space-between; margin: 1.2rem 0 }
 .empty { color: var(--quiet); padding: 1.2rem 0 }
