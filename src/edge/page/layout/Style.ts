@@ -226,7 +226,8 @@ dialog li a { display: flex; gap: 1rem; justify-content: space-between; padding:
 dialog li a:hover, dialog li a[aria-selected=true] { background: var(--tint) }
 dialog .keys { padding: .8rem 1.1rem; display: grid; grid-template-columns: auto 1fr; gap: .35rem 1rem; margin: 0 } dialog .keys dt { text-align: right } dialog .keys dd { margin: 0 }
 td.number + td.nowrap, th.number + th:not(.number, .lesser) { padding-left: .7rem }
-@media (max-width: 68rem) { .room { display: none } .clip { max-width: 12rem } th, td, td.number, th.number { padding-right: .7rem } }
+@media (max-width: 68rem) { .room { display: none } .clip { max-width: 15rem } th, td, td.number, th.number { padding-right: .7rem } }
+@media (max-width: 60rem) { .clip { max-width: 12rem } }
 @media (max-width: 40rem) {
   main { padding: 1rem .9rem 3rem } .bar { padding: .45rem .9rem } .bar form { flex: 1 1 8rem }
   .bar nav { order: 3; flex-basis: 100% }
