@@ -90,7 +90,7 @@ const callId = `coalesce((SELECT c.call_id FROM tool_calls c WHERE c.thread_id =
 
 export const ledger: Projection = {
   name: "ledger",
-  version: 8,
+  version: 9,
   doc: "Every event, as it was recorded: the audit ledger.",
   tables: [
     {
@@ -193,7 +193,7 @@ export const ledger: Projection = {
         stored_session: "Session as the event itself names it; null when it does not.",
         stored_correlation_id: "Correlation id as the event itself names it; null when it does not.",
         principal:
-          "Who wrote it as the server knows it: the user of the NATS connection, or the name of the HTTP token; null for programs of this user, and of workers and operators over NATS, whom the server does not name.",
+          "Who wrote it as the server knows it: the user of the NATS connection, or the name of the HTTP token; null for programs of the data folder's own user, who writes past the daemon.",
         event_key: "The event's id as it is stored, a UUID as its 16 bytes: searched by it, the index is used.",
       },
       select: `SELECT e.sequence, ${idText("e.event_id")}, ${token("type")}, e.schema_version, ${token("tenant")},

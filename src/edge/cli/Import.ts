@@ -23,7 +23,7 @@ const mostShown = 20;
 const interrupted = "Interrupted. What is in the log stays; the same command goes on where this one ended.";
 
 const refusalLine = ({ byte, file, line, reason }: Refusal & Pick<Kept, "byte">): string =>
-  `  ${file}${line === undefined ? "" : `:${line}`}${byte === undefined ? "" : `:${byte}`}  ${reason}`;
+  `  ${file}${line === undefined ? "" : `:${line}`}${byte === undefined ? "" : `:${byte}`}\n    ${reason}`;
 
 const summary = Effect.fnUntraced(function* (report: ImportReport) {
   const rate = report.millis > 0 ? (report.bytes / report.millis) * 1000 : 0;
@@ -33,13 +33,13 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
   const rows: ReadonlyArray<readonly [string, number, string]> = [
     ["threads", report.threads, ""],
     ["messages", report.messages, ""],
-    ["repeated", report.repeated, "messages copied from the thread that was forked, and counted there"],
+    ["repeated", report.repeated, "messages copied from another thread, counted there"],
     ["tool calls", report.toolCalls, ""],
     ["events appended", report.eventsAppended, ""],
     ["unchanged", report.unchanged, "files that were not read again"],
     ["duplicates", report.duplicates, "in the store already"],
-    ["renamed", report.renamed, "whose id was taken by other content, kept under another"],
-    ["unknown", report.unknown, "kept as they came: not JSON, or of a kind that a later version may understand"],
+    ["renamed", report.renamed, "whose id was taken, kept under another"],
+    ["unknown", report.unknown, "not JSON, or of an unknown kind; kept as they came"],
     ["skipped", report.skipped.length, "files that are no conversation"],
     ["refused", report.refused.length, ""],
   ];
@@ -62,7 +62,7 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
 
 const listed = Effect.fnUntraced(function* (title: string, refusals: ReadonlyArray<Refusal>) {
   if (refusals.length === 0) return;
-  yield* Output.note(title);
+  yield* Output.note(`\n${title}`);
   for (const refusal of refusals.slice(0, mostShown)) yield* Output.note(refusalLine(refusal));
   const more = refusals.length - mostShown;
   if (more > 0) yield* Output.note(`  … and ${more} more: --json lists them all`);

@@ -71,6 +71,7 @@ const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
     const time = active === null ? "-" : (how.full ?? ((millis: number) => when(millis, how.now)))(active);
     const tenant = isMixed ? [thread.tenant] : [];
     const about = [time, agentName(thread.tool, thread.client), folderName(thread.cwd), ...tenant]
+      .filter((text) => text !== "-")
       .map(Output.shown)
       .join("  ");
     const room = how.screen.columns - id.length - about.length - 4;
