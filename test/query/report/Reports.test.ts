@@ -538,10 +538,10 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
     Effect.gen(function* () {
       const { rows } = yield* run("tools", { limit: 1000 });
       const key = (one: Called) => `${one.tool} ${known.agentOf(one.thread)} ${known.versionOf(one.thread)}`;
-      const quarter = (at: number) => at - (at % 900_000);
+      const quarter = (moment: number) => moment - (moment % 900_000);
       assert.deepStrictEqual(
         new Map(
-          rows("versions").map(({ agent: _, client, tool_name, version, ...row }) => [
+          rows("versions").map(({ client, tool_name, version, ...row }) => [
             `${String(tool_name)} ${String(client)} ${String(version)}`,
             row,
           ]),
