@@ -154,7 +154,7 @@ const scans = ({ plan, what }: Timed): ReadonlyArray<string> => {
   const made = new Set(plan.flatMap((line) => /^(?:CO-ROUTINE|MATERIALIZE) (\S+)$/.exec(line)?.[1] ?? []));
   return plan
     .filter((line) => !made.has(/^SCAN (\S+)$/.exec(line)?.[1] ?? ""))
-    .filter((line) => /^SCAN (?!json_each|k VIRTUAL|d$|\(|CONSTANT)/.test(line) && !/USING/.test(line))
+    .filter((line) => /^SCAN (?!json_each|k VIRTUAL|d$|\(|\d* ?CONSTANT)/.test(line) && !/USING/.test(line))
     .map((line) => `${what}: ${line}`);
 };
 
