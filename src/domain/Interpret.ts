@@ -95,6 +95,7 @@ export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Re
       place: data.place ?? "line",
     };
     const told = withAgent(data.format, carry, interpreter.interpret(entry, context, carry));
-    return timed(notes.length === 0 ? told : { ...told, facts: [...told.facts, ...notes] }, timeOf(entry), event);
+    const at = timeOf(entry) ?? (interpreter.isLive === true ? event.occurredAt : undefined);
+    return timed(notes.length === 0 ? told : { ...told, facts: [...told.facts, ...notes] }, at, event);
   });
 };
