@@ -28,7 +28,11 @@ layer(NodeServices.layer, { excludeTestServices: true })("a start of nats-server
           logFile: `${folder}/log`,
           signer: undefined,
         };
-        const owner: NatsStart.Owner = { watchman: { watch: () => undefined }, child: undefined, running: undefined };
+        const owner: NatsStart.Owner = {
+          watchman: { watch: () => undefined, dismiss: () => undefined },
+          child: undefined,
+          running: undefined,
+        };
         const start = yield* NatsStart.start({ spec, owner }).pipe(Effect.provide(told), Effect.forkChild);
         while (said.length === 0) yield* Effect.sleep(10);
         assert.match(said[0] ?? "", /reading its streams in .* for 2 s; it is given 120 s/);
