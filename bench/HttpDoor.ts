@@ -5,9 +5,12 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats, nkeyAuthenticator } from "@nats-io/transport-node";
 import { Effect } from "effect";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { seedIn } from "../src/machine/AccessKeys.ts";
 import { program } from "./Program.ts";
 import { temporaryFolder } from "./Servers.ts";
@@ -70,6 +73,27 @@ export const expecting = async (wanted: number, answered: Promise<number>): Prom
   if (status !== wanted) throw new Error(`the door answered ${status} in place of ${wanted}`);
 };
 
+/** Connections for a row, closed with its scope. */
+export const httpClients = (url: string, token: string, count: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => Array.from({ length: count }, () => new HttpConnection(url, token))),
+    (all) => Effect.sync(() => all.forEach((one) => one.close())),
+  );
+
+/** The first line of a program of the bench, which is ended with the scope. */
+export const childProgram = (file: string, args: ReadonlyArray<string>) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const child = spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+        const [line] = await once(createInterface({ input: child.stdout }), "line");
+        return { child, line: line as string };
+      }),
+      ({ child }) => Effect.sync(() => child.kill("SIGTERM")),
+    ),
+    ({ line }) => line,
+  );
+
 /** A daemon of its own for a row, gone with its scope. */
 export const daemonDoor = Effect.gen(function* () {
   const data = join(yield* temporaryFolder, "data");
@@ -86,10 +110,6 @@ export const daemonDoor = Effect.gen(function* () {
   const jsm = yield* Effect.promise(() => jetstreamManager(nc));
   const { config } = yield* Effect.promise(() => jsm.streams.info("RECOLLECT"));
   yield* Effect.promise(() => jsm.streams.add({ ...config, name: "BARE", subjects: ["BARE.>"], description: "" }));
-  const clients = (count: number) =>
-    Effect.acquireRelease(
-      Effect.sync(() => Array.from({ length: count }, () => new HttpConnection(said.http, token))),
-      (all) => Effect.sync(() => all.forEach((one) => one.close())),
-    );
+  const clients = (count: number) => httpClients(said.http, token, count);
   return { ...said, data, token, js: jetstream(nc), clients };
 });

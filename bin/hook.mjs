@@ -7,7 +7,7 @@
  *
  *   node recollect-hook.mjs AGENT [EVENT] [--brief] [--fail-closed]
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { request } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,9 +32,16 @@ const failed = (why) => {
   );
 };
 
+/** Of a file alone: the open of a FIFO in its place would hold the agent for ever. */
+const textIn = (...names) => {
+  const file = join(root, ...names);
+  if (!statSync(file).isFile()) throw new Error(`${file} is no file`);
+  return readFileSync(file, "utf8").trim();
+};
+
 const post = (body) => {
-  const port = Number(readFileSync(join(root, "http-port"), "utf8"));
-  const token = readFileSync(join(root, "keys", "hooks.token"), "utf8").trim();
+  const port = Number(textIn("http-port"));
+  const token = textIn("keys", "hooks.token");
   const query = new URLSearchParams();
   if (event !== undefined) query.set("event", event);
   if (flags.has("--brief")) query.set("brief", "1");

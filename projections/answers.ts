@@ -5,16 +5,17 @@
  */
 import type { Projection } from "../src/projection/Projection.ts";
 import { costAnswers } from "./answers/costs.ts";
+import { names } from "./answers/names.ts";
 import { taskAnswers } from "./answers/tasks.ts";
 import { threadAnswers } from "./answers/threads.ts";
 import { toolAnswers } from "./answers/tools.ts";
 
 export const answers: Projection = {
   name: "answers",
-  version: 4,
+  version: 5,
   doc: "Views over the others' rows, for what reports and the page ask.",
   tables: [],
-  views: [...toolAnswers, ...costAnswers, ...taskAnswers, ...threadAnswers],
+  views: [...toolAnswers, ...costAnswers, ...taskAnswers, ...threadAnswers, names],
   facts: [],
   handle: () => [],
 };

@@ -15,7 +15,7 @@ const place = {
 
 export const entries: Projection = {
   name: "entries",
-  version: 2,
+  version: 3,
   doc: "Entries kept as unknown, and notes beside the messages.",
   tables: [
     {

@@ -10,7 +10,7 @@ import { mostAheadMillis } from "../src/domain/EntryTimes.ts";
 import { isMisfit, type LogEntry, type Misfit, type RecordedEvent } from "../src/domain/Event.ts";
 import { storeRecord } from "../src/domain/History.ts";
 import { digestOfEntry } from "../src/log/Envelope.ts";
-import { quarterMillis } from "./activity/sums.ts";
+import { joinTenant, numberOf, quarterMillis } from "./activity/sums.ts";
 import { actorOf, meaningOf } from "./meaning.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
 import type { Fact } from "../src/domain/Fact.ts";
@@ -90,7 +90,7 @@ const callId = `coalesce((SELECT c.call_id FROM tool_calls c WHERE c.thread_id =
 
 export const ledger: Projection = {
   name: "ledger",
-  version: 7,
+  version: 9,
   doc: "Every event, as it was recorded: the audit ledger.",
   tables: [
     {
@@ -193,7 +193,7 @@ export const ledger: Projection = {
         stored_session: "Session as the event itself names it; null when it does not.",
         stored_correlation_id: "Correlation id as the event itself names it; null when it does not.",
         principal:
-          "Who wrote it as the server knows it: the user of the NATS connection, or the name of the HTTP token; null for programs of this user, and of workers and operators over NATS, whom the server does not name.",
+          "Who wrote it as the server knows it: the user of the NATS connection, or the name of the HTTP token; null for programs of the data folder's own user, who writes past the daemon.",
         event_key: "The event's id as it is stored, a UUID as its 16 bytes: searched by it, the index is used.",
       },
       select: `SELECT e.sequence, ${idText("e.event_id")}, ${token("type")}, e.schema_version, ${token("tenant")},
@@ -220,9 +220,13 @@ export const ledger: Projection = {
         data_bytes: "Bytes of their data.",
         first_sequence: "Stream sequence of the first of them: what the log took since then has no smaller one.",
         subject_number: "Number of the subject in this database: counted in place of it, which is a text.",
+        type_number: numberOf("the type"),
+        meaning_number: numberOf("the meaning"),
+        actor_number: numberOf("the actor"),
       },
-      select: `SELECT a.quarter_at, ${nameText("a.kind")}, h.text, ${nameText("a.tenant")}, ${nameText("a.source")}, ${nameText("a.type")},
-        ${nameText("a.meaning")}, nullif(${nameText("a.actor")}, ''), a.events, a.bytes, a.first_sequence, a.history_id FROM event_activity a LEFT JOIN names h ON h.name = a.history_id`,
+      select: `SELECT a.quarter_at, ${nameText("a.kind")}, h.text, w.text, ${nameText("a.source")}, ${nameText("a.type")},
+        ${nameText("a.meaning")}, nullif(${nameText("a.actor")}, ''), a.events, a.bytes, a.first_sequence, a.history_id,
+        a.type, a.meaning, a.actor FROM event_activity a LEFT JOIN names h ON h.name = a.history_id ${joinTenant("a")}`,
     },
     {
       name: "v_store_events",

@@ -95,7 +95,7 @@ const besideMessages = (event: RecordedEvent, fact: Fact, ordinal: number): Read
 
 export const paths: Projection = {
   name: "paths",
-  version: 5,
+  version: 6,
   doc: "The way of a conversation: its lines, where it was taken up at an earlier point, and compactions.",
   tables: [
     {

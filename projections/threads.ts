@@ -10,6 +10,7 @@ import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged
 import { kindOf, plainWords } from "../src/domain/thread/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
+import { countsHere } from "./activity/counted.ts";
 import { hasText, head, maxTitle, textOf } from "./text.ts";
 
 /** Order of lists of threads: one without a time comes after all others. */
@@ -111,6 +112,8 @@ const messagesOf = (also = "") =>
 const ofKinds = (...kinds: ReadonlyArray<MessageKind>) =>
   messagesOf(` AND a.kind IN (SELECT name FROM names WHERE text IN (${kinds.map((kind) => `'${kind}'`).join(", ")}))`);
 
+const spentIn = (what: string) => `(SELECT ${what} FROM token_activity a WHERE ${own("a")})`;
+
 /** The latest time that is said of the event. */
 const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
   let latest: number | undefined;
@@ -120,7 +123,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 11,
+  version: 13,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -227,6 +230,13 @@ export const threads: Projection = {
         prompts: "Of these, prompts of persons, and tasks that an agent gave.",
         answers: "Of these, answers of models.",
         tool_calls: "Number of its tool calls; what it copied from another thread counts there.",
+        models: "Models that spoke in it, in the order of their names; null when none is said.",
+        input_tokens:
+          "Tokens sent in it, those from the provider's cache among them; null when not said. Sub-agents: v_thread_tokens.",
+        output_tokens: "Tokens received in it; null when not said.",
+        cost_usd: "Cost that its entries report; null when none does. Estimates: v_thread_costs.",
+        errors: "Number of its tool calls that failed.",
+        files: "Number of files that its tool calls read or wrote, as the arguments name them.",
         first_sequence: "Stream sequence of its first event.",
         last_sequence: "Stream sequence of its last event.",
         dead_letters: "Number of its events that a projection refused; 0 when the rows are whole.",
@@ -238,6 +248,13 @@ export const threads: Projection = {
         t.parent_relation, t.opened_at, t.last_activity_at, t.listed_at, t.archived_at, nullif(t.deleted_at, 0), nullif(t.expires_at, 0), ${messagesOf()},
         ${ofKinds("prompt", "task")}, ${ofKinds("answer")},
         (SELECT coalesce(sum(a.calls), 0) FROM call_activity a WHERE ${own("a")}),
+        (SELECT group_concat(text, ', ') FROM (SELECT DISTINCT m.text FROM message_activity a JOIN names m ON m.name = a.model
+          WHERE ${own("a")} ORDER BY m.text)),
+        ${spentIn("sum(a.uncached_tokens + a.cache_read_tokens + a.cache_write_tokens)")},
+        ${spentIn("sum(a.visible_tokens + a.reasoning_tokens)")},
+        ${spentIn("sum(CASE a.is_priced WHEN 1 THEN a.cost_nanos END) / 1e9")},
+        (SELECT coalesce(sum(a.errors), 0) FROM call_activity a WHERE ${own("a")}),
+        (SELECT count(DISTINCT c.path) FROM tool_calls c WHERE ${own("c")} AND ${countsHere("c")}),
         t.first_sequence, t.last_sequence,
         (SELECT count(DISTINCT d.sequence) FROM dead_letters d WHERE d.history_id = t.thread_id AND d.tenant = t.tenant
           AND ${nameText("d.kind")} = 'thread'), t.thread_id

@@ -174,7 +174,8 @@ const witnesses: View = {
     sequence: "Stream sequence of the other one's event.",
   },
   select: `SELECT ${witnessRow("call id")} FROM tool_calls w
-    JOIN tool_calls c ON c.call_key = w.copy_of AND c.tenant = w.tenant AND c.second_hand = w.second_hand
+    JOIN tool_calls c ON c.call_key = w.copy_of AND c.tenant = w.tenant AND c.second_hand = (SELECT min(o.second_hand)
+      FROM tool_calls o WHERE o.call_key = w.copy_of AND o.tenant = w.tenant AND o.sequence IS NOT NULL)
     WHERE w.copy_of IS NOT NULL AND w.sequence IS NOT NULL AND c.sequence IS NOT NULL AND ${isOwnCall("w")}
     UNION ALL SELECT ${witnessRow("arguments and time")} FROM tool_calls w
     JOIN tool_calls c ON c.call_key = (${nearest}) AND c.tenant = w.tenant AND c.second_hand = 0
@@ -184,7 +185,7 @@ const witnesses: View = {
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 11,
+  version: 13,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
@@ -230,7 +231,7 @@ export const toolCalls: Projection = {
         ["thread_id", "tenant", "result_sequence"],
         ["name", "thread_id", "arguments_key", "tenant", "sequence", "elsewhere"],
         // Everything that percentiles are made of, so that no row is read for them.
-        ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence", "started_at"],
+        ["tenant", "name", "duration_millis", "server", "thread_id", "elsewhere", "sequence", "started_at"],
         { on: ["started_at"], where: "sequence IS NOT NULL" },
         { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
         twinIndex,

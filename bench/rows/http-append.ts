@@ -1,7 +1,15 @@
-/** Appends over HTTP: many clients that each wait for theirs, beside bare publishes on the same server; and one alone. */
+/**
+ * Appends over HTTP: many clients that each wait for theirs, beside bare publishes on the same server and beside inserts by
+ * a small HTTP server on PostgreSQL; and one alone.
+ */
 import { Effect } from "effect";
 import { inPairs, inTurns, perSecond, type Row } from "../Harness.ts";
-import { daemonDoor, expecting } from "../HttpDoor.ts";
+import { childProgram, daemonDoor, expecting, type HttpConnection, httpClients } from "../HttpDoor.ts";
+import { asSkipped } from "../peers/PeerProgram.ts";
+import { peerDoes } from "../peers/PeerWork.ts";
+import { connections, postgres } from "../peers/Postgres.ts";
+
+const postgresServer = new URL("../postgresHttp.ts", import.meta.url).pathname;
 
 const rounds = 5;
 const ourTurns = 12;
@@ -20,37 +28,64 @@ const body = (id: string) =>
     data: { messageId: id, role: "user", parts: [{ type: "text", text }] },
   });
 
+/** `turns` of each of so many clients, which all go on at once. */
+const each = (count: number, turns: number, turn: (client: number, at: number) => Promise<unknown>) =>
+  perSecond(
+    count * turns,
+    Effect.promise(() =>
+      Promise.all(
+        Array.from({ length: count }, async (_, client) => {
+          for (let at = 0; at < turns; at++) await turn(client, at);
+        }),
+      ),
+    ),
+  );
+
+const appending = (clients: ReadonlyArray<HttpConnection>, round: number) => (client: number, at: number) =>
+  expecting(
+    201,
+    clients[client]?.send({
+      method: "POST",
+      path: `/v1/threads/http-${round}-${client}/events`,
+      body: body(`http-${round}-${client}-${at}`),
+    }) ?? Promise.resolve(0),
+  );
+
 const many = (count: number) =>
   Effect.gen(function* () {
     const door = yield* daemonDoor;
     const clients = yield* door.clients(count);
-    const each = (turns: number, turn: (client: number, at: number) => Promise<unknown>) =>
-      perSecond(
-        count * turns,
-        Effect.promise(() =>
-          Promise.all(
-            Array.from({ length: count }, async (_, client) => {
-              for (let at = 0; at < turns; at++) await turn(client, at);
-            }),
-          ),
-        ),
-      );
     const taken = yield* inTurns({
       rounds,
-      ours: (round) =>
-        each(ourTurns, (client, at) => {
-          const id = `http-${round}-${client}-${at}`;
-          const path = `/v1/threads/http-${round}-${client}/events`;
-          return expecting(201, clients[client]?.send({ method: "POST", path, body: body(id) }) ?? Promise.resolve(0));
-        }),
+      ours: (round) => each(count, ourTurns, appending(clients, round)),
       peer: (round) =>
-        each(peersTurns, (client, at) => {
+        each(count, peersTurns, (client, at) => {
           const id = `bare-${round}-${client}-${at}`;
           return door.js.publish(`BARE.${round}-${client}`, body(id), { msgID: id });
         }),
     });
     return { ...taken, peerName: `${count} js.publish in flight on the same server` };
   }).pipe(Effect.orDie);
+
+/** The peer's server has PostgreSQL to itself, and no log, snapshot or read model behind it. */
+const againstPostgres = (count: number) =>
+  Effect.gen(function* () {
+    const { sql, version } = yield* postgres;
+    yield* peerDoes(
+      () => sql`CREATE TABLE http_events (thread text NOT NULL, id text PRIMARY KEY, data text NOT NULL)`,
+    );
+    const server = yield* childProgram(postgresServer, [String(sql.options.port[0]), String(connections)]);
+    const theirs = yield* httpClients(server, "", count);
+    const door = yield* daemonDoor;
+    const clients = yield* door.clients(count);
+    const taken = yield* inTurns({
+      rounds,
+      ours: (round) => each(count, ourTurns, appending(clients, round)),
+      peer: (round) => each(count, ourTurns, appending(theirs, round)),
+    });
+    const note = `${connections} connections; node:http and the client \`postgres\``;
+    return { ...taken, peerName: `a small HTTP server on PostgreSQL ${version}, an insert each`, note };
+  }).pipe(Effect.catchTag("PeerMissing", asSkipped), Effect.orDie);
 
 const row = (count: number): Row => ({
   id: `http-append-${count}`,
@@ -92,4 +127,12 @@ const alone: Row = {
   run: one,
 };
 
-export const rows: ReadonlyArray<Row> = [alone, row(64), row(256)];
+const besidePostgres = (count: number): Row => ({
+  id: `http-append-${count}-postgres`,
+  what: `durable appends over HTTP, ${count} clients, a thread each`,
+  unit: "events/s",
+  goal: undefined,
+  run: againstPostgres(count),
+});
+
+export const rows: ReadonlyArray<Row> = [alone, row(64), row(256), besidePostgres(64), besidePostgres(256)];

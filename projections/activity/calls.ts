@@ -5,7 +5,7 @@
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
 import { type Summed, type Told, upkeepOf } from "./counted.ts";
-import { numbered, one, orZero, quarter, quarterMillis, same, tableOf, when } from "./sums.ts";
+import { joinTenant, numbered, numberOf, one, orZero, quarter, quarterMillis, same, tableOf, when } from "./sums.ts";
 import { countsHere } from "./counted.ts";
 
 /** SQL: whether a row is a call, and not only the result of one that was never seen. */
@@ -25,6 +25,8 @@ const told: Told = {
   table: "tool_calls",
   key: ["call_key", "tenant", "second_hand"],
   copy: { copy_of: "call_key" },
+  // A server's record of a call that only its agent's hooks tell.
+  copiesSecondHand: true,
   is: isCall,
   isBy: ["sequence"],
 };
@@ -63,6 +65,8 @@ const summed: Summed = {
   ],
 };
 
+const toolNumbered = { tool_number: numberOf("the tool") };
+
 const callActivity: View = {
   name: "v_call_activity",
   doc: "One row per quarter of an hour, thread and tool: its calls, how they ended and what they took. May be added up.",
@@ -78,10 +82,11 @@ const callActivity: View = {
     arguments_bytes: "Bytes of all arguments.",
     result_bytes: "Bytes of all results.",
     ...numbered,
+    ...toolNumbered,
   },
-  select: `SELECT c.quarter_at, t.text, ${nameText("c.tenant")}, ${nameText("c.name")}, ${nameText("c.server")}, c.calls, c.ok, c.errors,
-    c.timed, c.duration_micros / 1000.0, c.arguments_bytes, c.result_bytes, c.thread_id
-    FROM call_activity c LEFT JOIN names t ON t.name = c.thread_id`,
+  select: `SELECT c.quarter_at, t.text, w.text, ${nameText("c.name")}, ${nameText("c.server")}, c.calls, c.ok, c.errors,
+    c.timed, c.duration_micros / 1000.0, c.arguments_bytes, c.result_bytes, c.thread_id, c.name
+    FROM call_activity c LEFT JOIN names t ON t.name = c.thread_id ${joinTenant("c")}`,
 };
 
 const quarterOfCall = `coalesce(c.started_at - c.started_at % ${quarterMillis}, 0)`;
@@ -95,9 +100,10 @@ const durations: View = {
     server: "Server that offers it; null for a built-in one.",
     duration_millis: "Duration in milliseconds as reported, else from start to end.",
     ...numbered,
+    ...toolNumbered,
   },
   select: `SELECT ${quarterOfCall}, ${nameText("c.thread_id")}, w.text, ${nameText("c.name")}, ${nameText("c.server")}, ${duration("c")},
-    c.thread_id FROM names w CROSS JOIN tool_calls c ON c.tenant = w.name
+    c.thread_id, c.name FROM names w CROSS JOIN tool_calls c ON c.tenant = w.name
     WHERE ${isCall("c")} AND ${countsHere("c")} AND ${duration("c")} IS NOT NULL`,
 };
 
@@ -110,9 +116,11 @@ const steps: View = {
     next_tool_name: "Tool that was called next; null where it was the last call of its thread.",
     sequence: "Stream sequence of the event that tells of the call.",
     ...numbered,
+    ...toolNumbered,
+    next_tool_number: numberOf("the tool that was called next"),
   },
-  select: `SELECT (c.quarter_at), ${nameText("c.thread_id")}, ${nameText("c.tenant")}, ${nameText("c.name")}, ${nameText("c.next")}, (c.sequence), c.thread_id
-    FROM (SELECT ${quarterOfCall} AS quarter_at, c.thread_id, c.tenant, c.name, c.sequence,
+  select: `SELECT (c.quarter_at), ${nameText("c.thread_id")}, ${nameText("c.tenant")}, ${nameText("c.name")}, ${nameText("c.next")}, (c.sequence), c.thread_id,
+    (c.name), (c.next) FROM (SELECT ${quarterOfCall} AS quarter_at, c.thread_id, c.tenant, c.name, c.sequence,
         lead(c.name) OVER (PARTITION BY c.thread_id, c.tenant, c.second_hand ORDER BY c.sequence) AS next
         FROM tool_calls c WHERE ${isCall("c")} AND ${countsHere("c")}) c`,
 };

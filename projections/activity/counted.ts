@@ -18,6 +18,8 @@ export interface Told {
   readonly key: ReadonlyArray<string>;
   /** Columns that name what a row is a copy of: in it, and in the row that it is a copy of. */
   readonly copy: Readonly<Record<string, string>>;
+  /** A first-hand row may be a copy of one that is told second-hand alone: that one counts then. */
+  readonly copiesSecondHand?: true;
   /** SQL over a row: whether it is one at all, where a table has others too. */
   readonly is?: (row: string) => string;
   /** Columns on which `is` depends. */
@@ -63,11 +65,18 @@ const isCopy = (told: Told, row: string): string =>
     .map((name) => `${row}.${name} IS NOT NULL`)
     .join(" AND ");
 
-const copyOf = (told: Told, copy: string, original: string): string =>
+/** One row names the other as what it is a copy of, whoever told them. */
+const namesAsOriginal = (told: Told, copy: string, original: string): string =>
   [
     ...Object.entries(told.copy).map(([mine, its]) => `${original}.${its} = ${copy}.${mine}`),
-    equal(["tenant", "second_hand"], original, copy),
+    equal(["tenant"], original, copy),
   ].join(" AND ");
+
+const copyOf = (told: Told, copy: string, original: string): string => {
+  const alike = equal(["second_hand"], original, copy);
+  const alone = `${copy}.second_hand = 0 AND ${original}.second_hand = 1 AND ${original}.elsewhere IS NOT 1`;
+  return `${namesAsOriginal(told, copy, original)} AND ${told.copiesSecondHand === true ? `(${alike} OR (${alone}))` : alike}`;
+};
 
 /** One row of the same thing counts before another one does. */
 const isTwinBefore = (told: Told, first: string, second: string): string =>
@@ -152,6 +161,9 @@ export const upkeepOf = (told: Told, summed: Summed): Upkeep => {
   const own = `UPDATE ${table} SET elsewhere = ${state} WHERE ${equal(key, table, "new")} AND elsewhere IS NOT (${state})`;
   const mayStandAside = `(new.second_hand = 1 OR new.twin IS NOT NULL OR (${isCopy(told, "new")}))`;
   const isThere = isOne(told, "new");
+  /** An original that stands aside, or counts again, changes whether its copies do. */
+  const witnessed = `UPDATE ${table} SET elsewhere = ${state} WHERE ${namesAsOriginal(told, table, "new")} AND ${isCopy(told, table)}
+    AND ${table}.second_hand = 0 AND elsewhere IS NOT (${state});`;
   const add = `INSERT INTO ${summed.table} (${join([...Object.keys(summed.key), ...Object.keys(summed.sums)])})`;
   return {
     fill: [
@@ -172,6 +184,12 @@ export const upkeepOf = (told: Told, summed: Summed): Upkeep => {
         : {
             [`${table}_counted_aside`]: `AFTER INSERT ON ${table} WHEN NOT ${isThere} AND ${mayStandAside} BEGIN ${own};`,
           }),
+      ...(told.copiesSecondHand === true
+        ? {
+            [`${table}_counted_witness`]: `AFTER UPDATE OF elsewhere ON ${table} WHEN new.second_hand = 1
+              AND (old.elsewhere IS 1) <> (new.elsewhere IS 1) BEGIN ${witnessed}`,
+          }
+        : {}),
       [`${table}_counted_watch`]: `AFTER UPDATE OF ${join(watched)} ON ${table} WHEN NOT (${same(watched, "old", "new")}) BEGIN ${twins(told)} ${own};`,
       ...(isBy.length === 0
         ? {}

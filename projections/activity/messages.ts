@@ -5,7 +5,7 @@
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
 import { type Summed, type Told, upkeepOf } from "./counted.ts";
-import { daysOf, numbered, one, orZero, quarter, same, tableOf, when } from "./sums.ts";
+import { daysOf, joinTenant, numbered, one, orZero, quarter, same, tableOf, when } from "./sums.ts";
 
 const told: Told = {
   table: "messages",
@@ -58,6 +58,10 @@ const models: View = {
     min(nullif(m.quarter_at, 0)), max(nullif(m.quarter_at, 0)) FROM message_activity m WHERE m.model <> 0 GROUP BY m.model, m.tenant`,
 };
 
+/** SQL: the messages of a row where they are of this kind, whose number is looked up once. */
+const ofKind = (kind: string): string =>
+  `CASE WHEN m.kind = (SELECT name FROM names WHERE text = '${kind}') THEN m.messages ELSE 0 END`;
+
 const messageActivity: View = {
   name: "v_message_activity",
   doc: "One row per quarter of an hour, thread, kind of message and model: how many messages. May be added up.",
@@ -67,9 +71,11 @@ const messageActivity: View = {
     model: "Model that spoke; null when none did or it was not said.",
     messages: "Messages.",
     ...numbered,
+    prompts: "Of the messages, prompts of persons.",
+    answers: "Of the messages, answers of models.",
   },
-  select: `SELECT m.quarter_at, t.text, ${nameText("m.tenant")}, ${nameText("m.kind")}, ${nameText("m.model")}, m.messages, m.thread_id
-    FROM message_activity m LEFT JOIN names t ON t.name = m.thread_id`,
+  select: `SELECT m.quarter_at, t.text, w.text, ${nameText("m.kind")}, ${nameText("m.model")}, m.messages, m.thread_id, ${ofKind("prompt")}, ${ofKind("answer")}
+    FROM message_activity m LEFT JOIN names t ON t.name = m.thread_id ${joinTenant("m")}`,
 };
 
 export const messageActivityTable = tableOf(summed, "One row per quarter, thread, kind of message and model.");

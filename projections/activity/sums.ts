@@ -83,5 +83,11 @@ export const when = {
   tenant: "Tenant the thread belongs to.",
 };
 
+/** Number of a name in this database, of which v_names has the text: sums by it take half the time of sums by the text. */
+export const numberOf = (what: string): string => `Number of ${what} in this database, as in v_names.`;
+
+/** SQL: the name of a row's tenant `w`; a left join, so that a question of one tenant begins there. */
+export const joinTenant = (row: string): string => `LEFT JOIN names w ON w.name = ${row}.tenant`;
+
 /** Number of a row's thread: counts and joins by it take a third of the time of those by its id, a text. */
 export const numbered = { thread_number: "Number of the thread in this database, as in v_threads." };

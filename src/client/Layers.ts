@@ -22,7 +22,6 @@ import * as Watch from "../coordination/watch/Watch.ts";
 import * as ChannelsNats from "../log/live/ChannelsNats.ts";
 import * as Connect from "../publish/Connect.ts";
 import { ownLog } from "../publish/drain/SpoolDrainer.ts";
-import * as QuerySqlite from "../query/QuerySqlite.ts";
 import { NoDatabase } from "./NoDatabase.ts";
 
 export interface Options extends Connect.Options {
@@ -63,12 +62,19 @@ export const limits = Limits.layer.pipe(Layer.provide(BucketsAway.layer));
 export const caches = ({ machine }: Options) =>
   Layer.merge(FileCache.layer({ machine }), ResponseCache.layer()).pipe(Layer.provide(CacheSharing.layerAway));
 
-/** Lists and SQL over the data folder's read models. Fails with `NoDatabase` for a log that is not the folder's own. */
+/**
+ * Lists and SQL over the data folder's read models. Fails with `NoDatabase` for a log that is not the folder's own.
+ *
+ * Decision: loaded at its first use, because a worker asks nothing of them, and they are a tenth of the code of the door.
+ */
 export const query = (options: Options) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { folder, target } = yield* Connect.placeOf(options);
-      if (target === ownLog) return QuerySqlite.layer({ path: folder.database });
+      if (target === ownLog) {
+        const QuerySqlite = yield* Effect.promise(() => import("../query/QuerySqlite.ts"));
+        return QuerySqlite.layer({ path: folder.database });
+      }
       return yield* new NoDatabase({
         message: `The database of the log at ${target} is not in ${folder.root}.`,
         hint: "Ask on the machine that runs recollect up, or read a history by its id.",

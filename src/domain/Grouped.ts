@@ -7,8 +7,8 @@
  */
 
 /** At most `most` digits behind the point, at least `least` of them. */
-export const grouped = (value: number, most = 0, least = 0): string => {
-  const [whole = "", part = ""] = value.toFixed(most).split(".");
+export const grouped = (value: number | bigint, most = 0, least = 0): string => {
+  const [whole = "", part = ""] = (typeof value === "bigint" ? String(value) : value.toFixed(most)).split(".");
   const digits = part.replace(/0+$/, "").padEnd(least, "0");
   return `${whole.replaceAll(/\B(?=(?:\d{3})+$)/g, ",")}${digits === "" ? "" : `.${digits}`}`;
 };

@@ -17,9 +17,11 @@ import type { Fact } from "./Fact.ts";
 import { believed, timeOf } from "./EntryTimes.ts";
 import { withAgent } from "./interpret/agents.ts";
 import { type Carry, type EntryContext, type Interpretation, noCarry } from "./interpret/Interpreter.ts";
+import { noted, parsed } from "./interpret/facts.ts";
 import { interpreters } from "./interpret/interpreters.ts";
 import { isObject, type JsonValue } from "./Json.ts";
 import { decodeData, type Refusal } from "./Upcast.ts";
+import { replaced } from "./WrongBytes.ts";
 
 const notUnderstood = (what: string): Interpretation => ({ facts: [{ _tag: "NotUnderstood", what }] });
 
@@ -39,6 +41,25 @@ const sourceFacts = ({ entry, format }: EventData<"source.described">): Readonly
   const said = isObject(entry) ? interpreters.get(format)?.source?.(entry) : undefined;
   return [...(said ?? []), { _tag: "Noted", kind: "source" }];
 };
+
+interface Readable {
+  readonly entry: JsonValue;
+  /** Said beside what the entry tells. */
+  readonly notes: ReadonlyArray<Fact>;
+}
+
+/** An entry whose bytes are JSON but for some that are not UTF-8: as its text shows it, and a note that says so. */
+const withWrongBytes = (base64: string): Readable | undefined => {
+  const { count, first, text } = replaced(Buffer.from(base64, "base64"));
+  const entry = parsed(text);
+  if (entry === undefined) return undefined;
+  const which = count === 1 ? "1 character is" : `${count} characters are`;
+  const words = `${which} not UTF-8 and shown as U+FFFD, from byte ${first} of the entry on. The bytes are kept as they came.`;
+  return { entry, notes: count === 0 ? [] : [noted("encoding", words)] };
+};
+
+const readable = ({ base64, entry }: EventData<"thread.entry_recorded">): Readable | undefined =>
+  base64 == null ? { entry: entry as JsonValue, notes: [] } : withWrongBytes(base64);
 
 /** True when an event is a foreign entry: only those need what an interpreter remembers. */
 export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => type === "thread.entry_recorded";
@@ -60,11 +81,13 @@ export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Re
     if (decoded.type !== "thread.entry_recorded")
       return timed({ facts: canonicalFacts(decoded, event) }, event.occurredAt, event);
     const { data } = decoded;
-    if (data.text != null || data.base64 != null) return notUnderstood("a line that is not JSON");
-    if (data.entry === undefined) return notUnderstood("an entry in the object store");
+    if (data.text != null) return notUnderstood("a line that is not JSON");
+    if (data.entry === undefined && data.base64 == null) return notUnderstood("an entry in the object store");
     const interpreter = interpreters.get(data.format);
     if (interpreter === undefined) return notUnderstood(`format ${data.format}`);
-    const entry = data.entry as JsonValue;
+    const found = readable(data);
+    if (found === undefined) return notUnderstood("a line that is not JSON, nor UTF-8");
+    const { entry, notes } = found;
     const context: EntryContext = {
       threadId: event.history.id,
       eventId: event.id,
@@ -72,6 +95,7 @@ export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Re
       place: data.place ?? "line",
     };
     const told = withAgent(data.format, carry, interpreter.interpret(entry, context, carry));
-    return timed(told, timeOf(entry), event);
+    const at = timeOf(entry) ?? (interpreter.isLive === true ? event.occurredAt : undefined);
+    return timed(notes.length === 0 ? told : { ...told, facts: [...told.facts, ...notes] }, at, event);
   });
 };

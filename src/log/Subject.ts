@@ -11,6 +11,12 @@ import { type History, HistoryKind } from "../domain/History.ts";
 
 export const root = "recollect";
 
+/**
+ * First token of what workers and operators write: `recollect-by.<user>.<tenant>.<kind>.<id>`. The server lets each name
+ * only itself.
+ */
+export const signedRoot = `${root}-by`;
+
 /** Subjects of the stream: every tenant, kind and id. */
 export const streamSubjects = [`${root}.*.*.*`] as const;
 

@@ -12,6 +12,7 @@ import { Effect, FileSystem, Path } from "effect";
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { FolderUnusable, folderTrouble } from "./DataFolder.ts";
 import { fileOf, folderOf, type KeyName } from "./KeyFiles.ts";
+import * as OwnFile from "./OwnFile.ts";
 
 /** Proves who we are: signs what the server sends. */
 export interface Signer {
@@ -89,7 +90,7 @@ const one = Effect.fnUntraced(function* (file: string) {
       cause.reason._tag === "AlreadyExists" ? Effect.void : Effect.fail(folderTrouble({ path: file, cause })),
     ),
   );
-  const text = yield* fs.readFileString(file).pipe(Effect.mapError((cause) => folderTrouble({ path: file, cause })));
+  const text = yield* OwnFile.text(file).pipe(Effect.mapError((cause) => folderTrouble({ path: file, cause })));
   return signerOf(seedIn(text) ?? "");
 });
 

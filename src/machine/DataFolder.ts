@@ -8,13 +8,14 @@
  * sentence that says what and what to do.
  */
 import { Context, Effect, FileSystem, Layer, Path, type PlatformError, Schema } from "effect";
+import * as FolderEntries from "./FolderEntries.ts";
 import { makeFolder } from "./MakeFolder.ts";
 import * as PrivateFiles from "./PrivateFiles.ts";
 import { dataHome, variable } from "./UserFolders.ts";
 
 /** A folder or file that we need cannot be used. `hint` says what to do. */
 export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("FolderUnusable", {
-  reason: Schema.Literals(["notWritable", "notAFolder", "diskFull", "other"]),
+  reason: Schema.Literals(["notWritable", "notAFolder", "notAFile", "diskFull", "other"]),
   path: Schema.String,
   message: Schema.String,
   hint: Schema.String,
@@ -97,6 +98,14 @@ export const folderTrouble = (options: {
         `${path} should be a folder, but a file is in its place.`,
         "Move the file away, or name another folder with --data DIR or RECOLLECT_DATA.",
       );
+    case "ENOTAFILE":
+      return trouble(
+        "notAFile",
+        `${messageOf(options.cause)}, and should be a file.`,
+        `Move it away: mv ${path} ${path}.away (what is lost with a file of that name, recollect status says).`,
+      );
+    case "EFBIG":
+      return trouble("other", `${messageOf(options.cause)}.`, `Move it away: mv ${path} ${path}.away`);
     case "ENOENT":
       return trouble(
         "other",
@@ -115,6 +124,8 @@ export const folderTrouble = (options: {
       return trouble("other", `${path} cannot be used: ${String(options.cause)}`, "See whether the disk is well.");
   }
 };
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 /** The error code of Node or SQLite, looked for through the causes that Effect wraps around it. */
 const systemCode = (cause: unknown): string | undefined => {
@@ -145,6 +156,13 @@ const closed = Effect.fnUntraced(function* (root: string) {
   }
 });
 
+/** Fails where something that is no file has the name of one of ours: nothing of the folder can be opened then without a wait. */
+export const assertFiles = (root: string): Effect.Effect<void, FolderUnusable> =>
+  Effect.suspend(() => {
+    const found = FolderEntries.notAsNamed(root);
+    return found === undefined ? Effect.void : folderTrouble({ path: found.path, cause: found.cause });
+  });
+
 /** Makes the folder if it is not there and proves that it can be written to. */
 export const make = Effect.fn("machine.openDataFolder")(function* (options: { readonly data?: string | undefined }) {
   const fs = yield* FileSystem.FileSystem;
@@ -159,6 +177,7 @@ export const make = Effect.fn("machine.openDataFolder")(function* (options: { re
     catch: (cause) => folderTrouble({ path: folder.root, cause }),
   });
   if (isNew) yield* usable(fs.chmod(folder.root, 0o700), folder.root);
+  else yield* assertFiles(folder.root);
   yield* closed(folder.root);
   const trial = path.join(folder.root, `.trial-${process.pid}`);
   yield* usable(fs.writeFileString(trial, "written to see whether one can\n", { mode: 0o600 }), folder.root).pipe(

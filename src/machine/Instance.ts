@@ -9,6 +9,7 @@
 import { Effect, FileSystem, Option, Schema } from "effect";
 import { DataFolder, folderTrouble } from "./DataFolder.ts";
 import * as FolderLock from "./FolderLockSqlite.ts";
+import * as OwnFile from "./OwnFile.ts";
 
 /** Address of a running daemon. Times are epoch milliseconds. */
 export const Instance = Schema.Struct({
@@ -53,9 +54,8 @@ export const publish = Effect.fn("machine.publishInstance")(function* (instance:
 
 /** The running daemon of this folder; none when there is none, or when what is written there is no longer true. */
 export const find = Effect.fn("machine.findInstance")(function* () {
-  const fs = yield* FileSystem.FileSystem;
   const folder = yield* DataFolder;
-  const text = yield* fs.readFileString(folder.instance).pipe(Effect.option);
+  const text = yield* OwnFile.text(folder.instance).pipe(Effect.option);
   const instance = Option.flatMap(text, Schema.decodeUnknownOption(InstanceFile));
   if (Option.isNone(instance)) return Option.none<Instance>();
   const holder = yield* FolderLock.holder(folder);

@@ -7,8 +7,9 @@
  */
 import { randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { Effect, FileSystem, Option, Schema } from "effect";
+import { Effect, Option, Schema } from "effect";
 import { dirname, join } from "node:path";
+import * as OwnFile from "./OwnFile.ts";
 
 /** Identity by address, without credentials. */
 const KnownStreams = Schema.Record(Schema.String, Schema.String);
@@ -17,8 +18,7 @@ const KnownFile = Schema.fromJsonString(KnownStreams);
 const fileOf = (spool: string): string => join(dirname(spool), "known-streams.json");
 
 const readAll = Effect.fnUntraced(function* (spool: string) {
-  const fs = yield* FileSystem.FileSystem;
-  const text = yield* fs.readFileString(fileOf(spool)).pipe(Effect.option);
+  const text = yield* OwnFile.text(fileOf(spool)).pipe(Effect.option);
   return Option.getOrElse(Option.flatMap(text, Schema.decodeUnknownOption(KnownFile)), () => ({}));
 });
 

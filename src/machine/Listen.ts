@@ -13,6 +13,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { createSecureContext } from "node:tls";
 import { folderTrouble } from "./DataFolder.ts";
+import * as OwnFile from "./OwnFile.ts";
 
 export const Listen = Schema.Struct({
   /** Of this machine: an IP address or a name. `0.0.0.0` and `::` are all of them. */
@@ -101,7 +102,7 @@ const decode = Schema.decodeUnknownOption(File);
 /** Setting of the last `up`; undefined for this machine only. Plain: asked at each dial. */
 export const read = (root: string): Listen | undefined => {
   try {
-    return Option.getOrUndefined(decode(readFileSync(fileOf(root), "utf8")));
+    return Option.getOrUndefined(decode(OwnFile.readText(fileOf(root))));
   } catch {
     return undefined;
   }

@@ -7,6 +7,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import * as OwnFile from "./OwnFile.ts";
 
 /** Linux keeps the entry of a dead process until its parent looks; process 1 of a container may never look. */
 const isZombie = (pid: number): boolean => {
@@ -42,7 +43,7 @@ export const commandLineOf = (pid: number): string => {
 /** The pid in a file that holds nothing else; none when there is no file or no number in it. */
 export const pidIn = (file: string): number | undefined => {
   try {
-    const pid = Number.parseInt(readFileSync(file, "utf8"), 10);
+    const pid = Number.parseInt(OwnFile.readText(file), 10);
     return pid > 1 ? pid : undefined;
   } catch {
     return undefined;

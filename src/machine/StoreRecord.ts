@@ -9,6 +9,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { Effect, FileSystem, Option, Schema } from "effect";
 import { DataFolder, folderTrouble } from "./DataFolder.ts";
+import * as OwnFile from "./OwnFile.ts";
 
 export const StoreRecord = Schema.Struct({
   /** Random UUID, also in the stream's metadata. */
@@ -48,16 +49,11 @@ export const parse = (text: string): Known =>
   });
 
 /** Reads the folder's record. Never fails: a damaged one is `Unreadable`. */
-export const read = Effect.fn("machine.readStoreRecord")(function* (): Effect.fn.Return<
-  Known,
-  never,
-  FileSystem.FileSystem | DataFolder
-> {
-  const fs = yield* FileSystem.FileSystem;
+export const read = Effect.fn("machine.readStoreRecord")(function* (): Effect.fn.Return<Known, never, DataFolder> {
   const { store } = yield* DataFolder;
-  const text = yield* Effect.result(fs.readFileString(store));
+  const text = yield* Effect.result(OwnFile.text(store));
   if (text._tag === "Failure") {
-    return text.failure.reason._tag === "NotFound" ? { _tag: "None" } : { _tag: "Unreadable" };
+    return OwnFile.isMissing(text.failure) ? { _tag: "None" } : { _tag: "Unreadable" };
   }
   return parse(text.success);
 });

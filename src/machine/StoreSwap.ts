@@ -16,6 +16,7 @@ import { Option, Schema } from "effect";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { InnerName, InnerPath } from "./InnerPath.ts";
+import * as OwnFile from "./OwnFile.ts";
 
 export const Journal = Schema.Struct({
   version: Schema.Literal(1),
@@ -56,9 +57,7 @@ const syncFolder = (folder: string): void => {
 
 /** The journal of an exchange that is not over; undefined when there is none that can be read. */
 export const read = (root: string): Journal | undefined =>
-  fs.existsSync(journalFile(root))
-    ? Option.getOrUndefined(decode(fs.readFileSync(journalFile(root), "utf8")))
-    : undefined;
+  fs.existsSync(journalFile(root)) ? Option.getOrUndefined(decode(OwnFile.readText(journalFile(root)))) : undefined;
 
 /**
  * A journal that cannot be read is put aside under another name, which is returned. It is written in one step, so it was damaged since; what it

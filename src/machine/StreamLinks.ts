@@ -14,6 +14,7 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import * as OwnFile from "./OwnFile.ts";
 
 const isHeld = (stream: string): boolean => !stream.startsWith("KV_");
 
@@ -39,7 +40,7 @@ interface Held {
 /** A stream of that name that was made at another time is another one. */
 const nameOf = (stream: string, place: string): string | undefined => {
   try {
-    const meta = fs.readFileSync(join(place, "meta.inf"), "utf8");
+    const meta = OwnFile.readText(join(place, "meta.inf"));
     const created = /"Created":"([^"]*)"/i.exec(meta)?.[1] ?? "";
     return `${stream}-${createHash("sha256").update(created).digest("hex").slice(0, 12)}`;
   } catch {

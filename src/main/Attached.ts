@@ -20,7 +20,9 @@ import * as ReadModels from "./ReadModels.ts";
 
 const loadRunningStore = Effect.promise(() => import("./RunningStore.ts"));
 
-const folderOf = (where: Where) => Effect.flatMap(DataFolder.locate(where.data), DataFolder.at);
+/** Looked at before a command opens anything in it. */
+const folderOf = (where: Where) =>
+  DataFolder.locate(where.data).pipe(Effect.tap(DataFolder.assertFiles), Effect.flatMap(DataFolder.at));
 
 /** True when anything was ever kept in the folder. What may not be looked at is a failure, not a no. */
 const exists = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"]) {
@@ -98,7 +100,8 @@ export const layer = Layer.succeed(
     store: (where, need) => store(where, need),
     readModels: (where) => readModels(where),
     databaseAsItLies: (where) => databaseAsItLies(where),
-    folder: (where) => folderOf(where).pipe(Effect.provide(NodeServices.layer)),
+    // What stands in a file's place ends the command with its sentence, whatever the command is.
+    folder: (where) => folderOf(where).pipe(Effect.orDie, Effect.provide(NodeServices.layer)),
     up: (options) =>
       Effect.mapError(
         Effect.flatMap(loadRunningStore, ({ up }) => up(options)),

@@ -18,6 +18,7 @@ import * as TenantWrites from "../log/access/TenantWritesNats.ts";
 import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
 import { fileOf } from "../machine/KeyFiles.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
+import * as OwnFile from "../machine/OwnFile.ts";
 import * as FreePort from "../machine/nats/FreePort.ts";
 import * as Instance from "../machine/Instance.ts";
 import * as NatsBinary from "../machine/nats/NatsBinary.ts";
@@ -67,9 +68,8 @@ export interface Options {
 
 /** The port of last time keeps the addresses that publishers have written down. None: any free one. */
 const preferPort = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem;
   const folder = yield* DataFolder;
-  const text = yield* fs.readFileString(`${folder.root}/port`).pipe(Effect.option);
+  const text = yield* OwnFile.text(`${folder.root}/port`).pipe(Effect.option);
   const last = Number(Option.getOrElse(text, () => ""));
   const wishes = [...(Number.isInteger(last) && last > 0 && last < 65_536 ? [last] : []), usualPort];
   for (const port of wishes) {

@@ -78,6 +78,7 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
   ["not_before start_by stream_created", of("integer", "epoch milliseconds", "dimension")],
   ["lease_millis", of("integer", "milliseconds", "dimension")],
   ["dead_letter fail_fast", of("integer", "0 or 1", "dimension")],
+  ["models", of("text", "names, with commas between them", "dimension")],
   ["ordinal position rank turn", of("integer", "place", "dimension")],
   ["exit_code", of("integer", "number", "dimension")],
   ["process_id", of("integer", "number", "dimension", personal)],

@@ -14,9 +14,12 @@ import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { SearchAnswer, SearchFilter } from "./Search.ts";
 import type { Tried } from "../projection/TryAgainSqlite.ts";
 import type { TaskFilter } from "./TaskFilter.ts";
+import type { ThreadFilter } from "./ThreadFilter.ts";
 import type { QueryRefused, QueryStopped, Selected, SqlOptions, SqlParameters, SqlResult } from "./Sql.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 import type { WaitingTasks } from "./WaitingTasks.ts";
+
+export type { ThreadFilter } from "./ThreadFilter.ts";
 
 export interface ThreadRow {
   readonly threadId: string;
@@ -47,6 +50,15 @@ export interface ThreadRow {
   readonly prompts: number;
   readonly answers: number;
   readonly toolCalls: number;
+  /** Names of models that spoke in it, with commas between them. */
+  readonly models: string | null;
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  /** Reported, US dollars. */
+  readonly costUsd: number | null;
+  /** Calls that failed. */
+  readonly errors: number;
+  readonly files: number;
   readonly firstSequence: Sequence;
   readonly lastSequence: Sequence;
   readonly deadLetters: number;
@@ -65,23 +77,6 @@ export interface ThreadPage {
   readonly threads: ReadonlyArray<ThreadRow & { readonly hit?: Hit }>;
   /** Value of `after` for the next page; absent on the last. */
   readonly next?: string;
-}
-
-export interface ThreadFilter {
-  /** Default 50, at most `maxPage`. */
-  readonly limit?: number;
-  readonly after?: string;
-  readonly tenant?: string;
-  /** The agent tool of the thread, or a tool that was called in it. */
-  readonly tool?: string;
-  /** The model of the thread, or one that spoke in it. */
-  readonly model?: string;
-  /** Only those that are deleted or expired, which all other lists and searches leave out. */
-  readonly deleted?: "only";
-  /** Active at or after this time. */
-  readonly since?: number;
-  /** Words that all stand in one part of a message; in double quotes, a phrase; with `*` behind, a beginning. */
-  readonly text?: string;
 }
 
 export interface PartRow {
@@ -300,6 +295,7 @@ export class Query extends Context.Service<
      */
     readonly threadIds: (options: {
       readonly beginning: string;
+      readonly ending?: string;
       readonly tenant?: string;
       readonly limit?: number;
     }) => Effect.Effect<ReadonlyArray<string>, StorageTrouble>;

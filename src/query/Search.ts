@@ -45,6 +45,8 @@ export interface SearchFilter {
   readonly until?: number;
   /** Limits what is shown of a text, applied to it whole before a snippet is cut from it. Default: all of it. */
   readonly shown?: (text: string) => string;
+  /** Only in threads that work for no other one: sub-agents are left out. */
+  readonly isMain?: boolean;
   /** Only what failed calls were given and answered. */
   readonly hasError?: boolean;
 }

@@ -36,3 +36,19 @@ export const rangesOf = (db: Database, source: Source, filter: SearchFilter): Re
         { ...noRange, first: span.last + 1 },
       ];
 };
+
+/** Rows of these threads, thread by thread; undefined for a source whose rows are not found by their thread. */
+export const threadRanges = (
+  db: Database,
+  { idsOfThread }: Source,
+  threads: ReadonlyArray<number>,
+): Iterable<Range> | undefined => {
+  const ids = idsOfThread?.replace("(SELECT name FROM names WHERE text = :threadId)", ":thread");
+  if (ids === undefined) return undefined;
+  return (function* () {
+    for (const thread of threads) {
+      const span = spanOf(db, ids, { thread });
+      if (span !== undefined) yield span;
+    }
+  })();
+};

@@ -5,23 +5,16 @@
  */
 import { parts, type Source } from "../../projections/search.ts";
 import type { SearchFilter } from "./Search.ts";
-
-/** Asked of the names once for a question, not of each row. */
-const projects = `(SELECT name FROM names WHERE instr(text, :project) > 0 AND (text = :project
-  OR substr(text, 1, length(:project) + 1) = :project || '/' OR substr(text, -length(:project) - 1) = '/' || :project
-  OR instr(text, '/' || :project || '/') > 0))`;
-
-const agents = "(SELECT name FROM names WHERE text >= :agent AND text < :agent || char(0x10FFFF))";
+import { areAll, listed, type Sets } from "./SearchSetsSqlite.ts";
+import { byAgent, isMain } from "./ThreadConditionsSqlite.ts";
 
 /** Neither one of these threads nor a child of one. */
 const excepted = "(SELECT n.name FROM names n JOIN json_each(:except) e ON n.text = e.value)";
 const notExcepted = `t.thread_id NOT IN ${excepted} AND coalesce(t.parent_thread_id, -1) NOT IN ${excepted}`;
 
-const file = `(EXISTS (SELECT 1 FROM file_names f WHERE f.thread_id = t.thread_id AND f.tenant = r.tenant AND instr(f.path, :file) > 0)
-  OR t.thread_id IN (SELECT c.thread_id FROM tool_calls_fts i JOIN tool_calls c ON c.id = i.rowid WHERE i.text MATCH :fileMatch))`;
-
 /** The conditions of a filter on a source; undefined where it can hold nothing of it. */
-export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArray<string> | undefined => {
+export const conditionsOf = (source: Source, filter: SearchFilter, sets: Sets): ReadonlyArray<string> | undefined => {
+  if (sets.isNothing) return undefined;
   const kinds = filter.kinds ?? source.kinds;
   const wanted = source.kinds.filter((kind) => kinds.includes(kind));
   if (wanted.length === 0) return undefined;
@@ -34,16 +27,21 @@ export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArra
     ...(wanted.length === source.kinds.length
       ? []
       : [`${source.kind} IN (${wanted.map((kind) => `'${kind}'`).join(", ")})`]),
+    // First, so that nothing is joined to a row of another thread.
+    ...(sets.threads !== undefined && areAll(source, filter)
+      ? [`${source.thread ?? "r.thread_id"} IN ${listed("threads")}`]
+      : []),
     ...(filter.tenant === undefined ? [] : ["r.tenant = (SELECT name FROM names WHERE text = :tenant)"]),
     ...(filter.threadId === undefined ? [] : ["t.thread_id = (SELECT name FROM names WHERE text = :threadId)"]),
     ...((filter.except ?? []).length === 0 ? [] : [notExcepted]),
-    ...(filter.project === undefined ? [] : [`${source.cwd} IN ${projects}`]),
+    ...(filter.project === undefined ? [] : [`${source.cwd} IN ${listed("cwds")}`]),
     ...(filter.branch === undefined ? [] : [`${source.branch} = (SELECT name FROM names WHERE text = :branch)`]),
-    ...(filter.agent === undefined ? [] : [`(t.tool IN ${agents} OR t.client IN ${agents})`]),
+    ...(filter.agent === undefined ? [] : [byAgent]),
     ...(filter.model === undefined ? [] : [`instr(${source.model ?? "NULL"}, :model) > 0`]),
     ...(filter.role === undefined ? [] : [`${source.role} = :role`]),
     ...(filter.tool === undefined ? [] : [source.ofTool ?? "FALSE"]),
-    ...(filter.file === undefined ? [] : [file]),
+    ...(filter.file === undefined ? [] : [`t.thread_id IN ${listed("fileThreads")}`]),
+    ...(filter.isMain === true ? [isMain] : []),
     ...(filter.since === undefined ? [] : [`${source.at} >= :since`]),
     ...(filter.until === undefined ? [] : [`${source.at} <= :until`]),
     ...(filter.hasError === true ? [source.failed ?? "FALSE"] : []),

@@ -14,14 +14,14 @@
  */
 import type { Database } from "better-sqlite3";
 import { type HitKind, joinsOf, type Source, sources } from "../../projections/search.ts";
-import { askedWords } from "../domain/search/SearchWords.ts";
 import { type ThreadRow } from "./Query.ts";
 import { QueryRefused } from "./Sql.ts";
 import { all, prepared } from "./RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";
 import { columnsOf, conditionsOf } from "./SearchSourcesSqlite.ts";
 import type { SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
-import { rangesOf } from "./SearchRangesSqlite.ts";
+import { type Range, rangesOf, threadRanges } from "./SearchRangesSqlite.ts";
+import { areAll, boundSets, mostLeading, setsOf, type Sets } from "./SearchSetsSqlite.ts";
 import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
 import { beginningsOf, matchOf } from "./SearchText.ts";
 import { around } from "./Snippet.ts";
@@ -64,15 +64,12 @@ interface Candidate {
 type Bound = Readonly<Record<string, string | number>>;
 
 const boundOf = (filter: SearchFilter): Bound => {
-  const { agent, branch, file, model, project, role, since, tenant, threadId, tool, until } = filter;
-  const given = { agent, branch, model, project, role, since, tenant, threadId, tool, until };
+  const { agent, branch, model, role, since, tenant, threadId, tool, until } = filter;
+  const given = { agent, branch, model, role, since, tenant, threadId, tool, until };
   const bound = Object.entries(given).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
-  const words = file === undefined ? [] : [["file", file] as const, ["fileMatch", phraseOf(file)] as const];
   const left = filter.except === undefined ? [] : [["except", JSON.stringify(filter.except)] as const];
-  return Object.fromEntries([...bound, ...words, ...left]);
+  return Object.fromEntries([...bound, ...left]);
 };
-
-const phraseOf = (text: string): string => `"${askedWords(text).phrase.replaceAll('"', '""')}"`;
 
 const fromOf = (source: Source, conditions: ReadonlyArray<string>): string =>
   `${joinsOf(source)} WHERE NOT ${hiddenThread} AND ${conditions.join(" AND ")}`;
@@ -176,6 +173,7 @@ interface Asked {
   readonly conditions: ReadonlyArray<string>;
   readonly bound: Bound;
   readonly filter: SearchFilter;
+  readonly sets: Sets;
 }
 
 const of = (source: Source, found: ReadonlyArray<Omit<Candidate, "source">>): ReadonlyArray<Candidate> =>
@@ -188,30 +186,50 @@ const asksNewest =
     return { candidates, isCut: candidates.length >= mostCandidates };
   };
 
+/** A look at the matches of a source in a range, and what passed so far. */
+const makeLooking = (db: Database, { bound, conditions, filter, source }: Asked, match: string) => {
+  const passed = new Map<number, Candidate>();
+  const isEnough = (): boolean =>
+    passed.size >= mostCandidates ||
+    (passed.size >= enoughPassed && new Set([...passed.values()].map(({ thread }) => thread)).size >= limitOf(filter));
+  /** Takes the newest in a range that pass, and answers with the place of those that were not looked at, if any. */
+  const look = ({ first, last }: Range): number | undefined => {
+    const range: Bound = { match, first, last };
+    const found = of(source, all(db, filteredSql(source, conditions), { ...bound, ...range, enough: mostPassed }));
+    for (const one of found) passed.set(one.id, one);
+    if (found.length >= mostPassed) return (found.at(-1)?.id ?? 0) - 1;
+    const [behind] = prepared(db, behindSql(source)).statement.get(range) ?? [];
+    return typeof behind === "number" ? behind : undefined;
+  };
+  const gathered = (isCut: boolean): Gathered => ({ candidates: [...passed.values()], isCut });
+  return { look, isEnough, gathered };
+};
+
 /** Goes back in the index until enough passed the filters, or so many matches were looked at. */
 const asksFiltered =
-  (db: Database, { bound, conditions, filter, source }: Asked): Ask =>
+  (db: Database, asked: Asked): Ask =>
   (match) => {
-    const candidates: Array<Candidate> = [];
-    const isEnough = (): boolean =>
-      candidates.length >= mostCandidates ||
-      (candidates.length >= enoughPassed && new Set(candidates.map(({ thread }) => thread)).size >= limitOf(filter));
+    const { filter, sets, source } = asked;
+    const { gathered, isEnough, look } = makeLooking(db, asked, match);
+    const { threads } = sets;
     let times = 0;
     for (const { first, last: end } of rangesOf(db, source, filter)) {
       let last: number | undefined = end;
       while (last !== undefined) {
-        if (times++ >= mostTimes || isEnough()) return { candidates, isCut: true };
-        const range: Bound = { match, first, last };
-        const passed = of(source, all(db, filteredSql(source, conditions), { ...bound, ...range, enough: mostPassed }));
-        candidates.push(...passed);
-        const [behind] =
-          passed.length >= mostPassed
-            ? [(passed.at(-1)?.id ?? 0) - 1]
-            : (prepared(db, behindSql(source)).statement.get(range) ?? []);
-        last = typeof behind === "number" ? behind : undefined;
+        if (times++ >= mostTimes || isEnough()) return gathered(true);
+        last = look({ first, last });
+        if (times > 1 || last === undefined || threads === undefined || isEnough()) continue;
+        if (threads.length > mostLeading) continue;
+        // The newest matches are of other threads: those that pass are few, and their rows are known.
+        let isMore = false;
+        for (const range of threadRanges(db, source, threads) ?? []) {
+          if (look(range) !== undefined) isMore = true;
+          if (isEnough()) return gathered(true);
+        }
+        if (source.idsOfThread !== undefined && areAll(source, filter)) return gathered(isMore);
       }
     }
-    return { candidates, isCut: false };
+    return gathered(false);
   };
 
 /** The newest matches of a source by its index. Beginnings of words are asked for by words that the newest texts have. */
@@ -241,13 +259,14 @@ const gather = (
   finder: Finder,
   { filter, now }: { readonly filter: SearchFilter; readonly now: number },
 ): Gathered => {
-  const bound = { ...boundOf(filter), now };
+  const sets = setsOf(db, filter);
+  const bound = { ...boundOf(filter), ...boundSets(sets), now };
   const gathered = sources.map((source): Gathered => {
-    const conditions = conditionsOf(source, filter);
+    const conditions = conditionsOf(source, filter, sets);
     if (conditions === undefined) return { candidates: [], isCut: false };
     if (finder.by === "scan") return scanned(db, finder, { source, conditions, bound });
     const ask = conditions.length > 1 ? asksFiltered : asksNewest;
-    return byIndex(db, filter.text, { source, ask: ask(db, { source, conditions, bound, filter }) });
+    return byIndex(db, filter.text, { source, ask: ask(db, { source, conditions, bound, filter, sets }) });
   });
   return { candidates: gathered.flatMap(({ candidates }) => candidates), isCut: gathered.some(({ isCut }) => isCut) };
 };

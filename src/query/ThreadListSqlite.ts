@@ -14,6 +14,7 @@ import { type Hit, type ThreadFilter, type ThreadPage, type ThreadRow } from "./
 import { QueryRefused } from "./Sql.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { matchOf, type Term, termsOf } from "./SearchText.ts";
+import { byAgent, fileMatchOf, fileThreads, isMain, number, projectNames } from "./ThreadConditionsSqlite.ts";
 import { around, bracketed, marksOf } from "./Snippet.ts";
 
 /** Of a text around what was found, in UTF-16 units. */
@@ -58,9 +59,6 @@ const hitOf = (
   return { messageId: hit.messageId, sequence: hit.sequence, snippet, parts: found.parts };
 };
 
-/** A name's number; null, and so equal to nothing, for a text that no row has. */
-const number = (parameter: string): string => `(SELECT name FROM names WHERE text = ${parameter})`;
-
 const inThread = (alias: string): string => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
 /** True when a row of `threads t` is deleted, or expired by `:now`. */
@@ -70,6 +68,18 @@ const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
   filter.deleted === "only" ? hiddenThread : `NOT ${hiddenThread}`,
   ...(filter.after === undefined ? [] : [`(${listOrder}, t.first_sequence) < (:at, :sequence)`]),
   ...(filter.since === undefined ? [] : ["t.listed_at >= :since"]),
+  ...(filter.until === undefined ? [] : ["coalesce(t.opened_at, t.listed_at) <= :until"]),
+  ...(filter.project === undefined ? [] : [`t.cwd IN (${projectNames})`]),
+  ...(filter.branch === undefined ? [] : [`t.branch = ${number(":branch")}`]),
+  ...(filter.agent === undefined ? [] : [byAgent]),
+  ...(filter.file === undefined ? [] : [`t.thread_id IN (${fileThreads})`]),
+  ...(filter.role === undefined
+    ? []
+    : [`EXISTS (SELECT 1 FROM messages m WHERE ${inThread("m")} AND m.role = ${number(":role")})`]),
+  ...(filter.hasError === true
+    ? [`EXISTS (SELECT 1 FROM call_activity c WHERE ${inThread("c")} AND c.errors > 0)`]
+    : []),
+  ...(filter.isMain === true ? [isMain] : []),
   ...(filter.tenant === undefined ? [] : [`t.tenant = ${number(":tenant")}`]),
   ...(filter.tool === undefined
     ? []
@@ -116,12 +126,19 @@ export const listThreads = (db: Database, filter: ThreadFilter, now: number): Th
   // Text without a single word is found nowhere.
   if (filter.text !== undefined && match === undefined) return { threads: [] };
   const limit = pageSize(filter.limit);
-  const { since, tenant, tool, model } = filter;
+  const { agent, branch, file, model, project, role, since, tenant, tool, until } = filter;
   const given = {
+    agent,
+    branch,
+    file,
+    model,
+    project,
+    role,
     since,
     tenant,
     tool,
-    model,
+    until,
+    fileMatch: file === undefined ? undefined : fileMatchOf(file),
     match,
     ...(filter.after === undefined ? {} : { at: cursor[0], sequence: cursor[1] }),
   };
@@ -142,24 +159,30 @@ export const listThreads = (db: Database, filter: ThreadFilter, now: number): Th
   return { threads, ...(found.length > limit && last !== undefined ? { next: cursorOf(last) } : {}) };
 };
 
-/** Ids of threads that begin so; an id in full is the only one. */
+/** Ids of threads that begin so, and end so; an id in full is the only one. */
 export const readThreadIds = (
   db: Database,
-  options: { readonly beginning: string; readonly tenant?: string; readonly limit?: number },
+  options: {
+    readonly beginning: string;
+    readonly ending?: string;
+    readonly tenant?: string;
+    readonly limit?: number;
+  },
 ): ReadonlyArray<string> => {
-  const { beginning, limit, tenant } = options;
+  const { beginning, ending = "", limit, tenant } = options;
   const found = all<{ readonly id: string }>(
     db,
-    `SELECT n.text AS id FROM names n WHERE n.text >= :beginning AND n.text < :end
+    `SELECT n.text AS id FROM names n WHERE n.text >= :beginning AND n.text < :end ${ending === "" ? "" : "AND substr(n.text, -length(:ending)) = :ending"}
        AND EXISTS (SELECT 1 FROM threads t WHERE t.thread_id = n.name
          ${tenant === undefined ? "" : `AND t.tenant = ${number(":tenant")}`})
        AND NOT EXISTS (SELECT 1 FROM names r JOIN threads t ON t.thread_id = r.name
-         WHERE r.text = substr(n.text, 1, instr(n.text, '/') - 1) AND r.text >= :beginning)
+         WHERE r.text = substr(n.text, 1, instr(n.text, '/') - 1) AND r.text >= :beginning ${ending === "" ? "" : "AND substr(r.text, -length(:ending)) = :ending"})
      ORDER BY n.text LIMIT :limit`,
     {
       beginning,
       end: `${beginning}\u{10ffff}`,
       limit: pageSize(limit, 10),
+      ...(ending === "" ? {} : { ending }),
       ...(tenant === undefined ? {} : { tenant }),
     },
   );

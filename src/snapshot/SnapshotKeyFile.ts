@@ -10,13 +10,14 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { folderOf } from "../machine/KeyFiles.ts";
+import * as OwnFile from "../machine/OwnFile.ts";
 import * as SnapshotKey from "./SnapshotKey.ts";
 
 const fileOf = (root: string): string => join(folderOf(root), "snapshots.key");
 
 const readSync = (root: string): SnapshotKey.SnapshotKey | undefined => {
   try {
-    const secret = Buffer.from(fs.readFileSync(fileOf(root), "latin1").trim(), "hex");
+    const secret = Buffer.from(OwnFile.readText(fileOf(root)).trim(), "hex");
     return secret.byteLength === SnapshotKey.keyBytes ? SnapshotKey.keyOf(secret) : undefined;
   } catch {
     return undefined;

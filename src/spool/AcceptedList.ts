@@ -12,18 +12,10 @@
  *
  * Decision: named so that `rm spool.db*` does not take it along.
  */
-import {
-  closeSync,
-  fdatasyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fdatasyncSync, openSync, renameSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
+import * as OwnFile from "../machine/OwnFile.ts";
 
 /** A command as it is known without its row. */
 export interface Accepted {
@@ -130,7 +122,7 @@ export class AcceptedList {
 
   get read(): Listed {
     try {
-      return listed(readFileSync(this.#file, "utf8"));
+      return listed(OwnFile.read(this.#file, Infinity).toString("utf8"));
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return listed("");
       throw cause;

@@ -6,8 +6,9 @@
  * Decision: a file, because a spool is used where the log, and with it the configuration, cannot be reached. Whoever
  * follows the configuration (`recollect up`) writes it; every process that uses the spool obeys it with its next call.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import * as OwnFile from "../machine/OwnFile.ts";
 import { defaultMaxFileBytes, overdueMillis } from "./Spool.ts";
 
 export interface Bounds {
@@ -38,7 +39,7 @@ const parsed = (text: string): Bounds => {
 
 const textIn = (file: string): string => {
   try {
-    return readFileSync(file, "utf8");
+    return OwnFile.readText(file);
   } catch {
     return "";
   }

@@ -34,7 +34,7 @@ describe("from events to facts", () => {
       { _tag: "NotUnderstood", what: "a line that is not JSON" },
     ]);
     assert.deepStrictEqual(what({ format: "codex", base64: "/w==" }), [
-      { _tag: "NotUnderstood", what: "a line that is not JSON" },
+      { _tag: "NotUnderstood", what: "a line that is not JSON, nor UTF-8" },
     ]);
     assert.deepStrictEqual(what({ format: "codex", blob: { sha256: "0", bytes: 1 } }), [
       { _tag: "NotUnderstood", what: "an entry in the object store" },

@@ -14,6 +14,7 @@ import * as NatsServer from "../support/NatsServer.ts";
 /** Read and tried: a newer one may ask for more. */
 const packages = [
   "@a2a-js/sdk@1.3.0",
+  "@agentclientprotocol/sdk@2.4.0",
   "@anthropic-ai/claude-agent-sdk@0.3.332",
   "@anthropic-ai/sdk",
   "@langchain/core@1.4.0",

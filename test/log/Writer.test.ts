@@ -75,6 +75,7 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
         doubt: () => undefined,
         replies,
         route: (subject) => subject,
+        writes: (subject) => subject,
       },
       timeoutMillis: 2_500,
     },

@@ -45,6 +45,19 @@ const parentLines = () => {
   ];
 };
 
+/** The same session resumed by a Codex that writes the whole history into its file once more, then goes on. */
+const resumedLines = (copy: "as it was" | "with new times" | "by hand") => {
+  const lines = parentLines();
+  const begun = Date.parse("2026-09-02T10:00:00.000Z");
+  const again = lines.map((line, at) =>
+    copy === "as it was"
+      ? line
+      : { ...line, timestamp: new Date(begun + (copy === "by hand" ? at * 20_000 : 0)).toISOString() },
+  );
+  const { counted, said } = rollout("2026-09-02T11:00:00.000Z", 0);
+  return [...lines, ...again, said("user", "and then"), said("assistant", "this"), counted(3200, 700)];
+};
+
 const forkLines = (more: object = { forked_from_id: parent }) => {
   const { call, counted, meta, said } = rollout("2026-09-01T11:00:00.000Z", 10);
   return [
@@ -119,6 +132,23 @@ describe("a fork of a Codex session", () => {
         yield* importedFiles({ "parent.jsonl": parentLines() });
         const after = yield* importedFiles({ "again.jsonl": forkLines() });
         assert.deepStrictEqual([after.messages, after.repeated], [2, 4]);
+      }).pipe(fresh),
+  );
+
+  it.live(
+    "whose history a resumed session wrote into its own file again counts once, and what is asked again by hand is new",
+    () =>
+      Effect.gen(function* () {
+        for (const copy of ["as it was", "with new times"] as const)
+          yield* Effect.gen(function* () {
+            const report = yield* importedFiles({ "parent.jsonl": resumedLines(copy) });
+            assert.deepInclude(report, { messages: 6, toolCalls: 1 });
+            const { threads, tokens } = yield* totals;
+            assert.deepStrictEqual([tokens, threads], [[[3, 3200, 320]], [[parent, null, 6, 1]]], copy);
+          }).pipe(fresh);
+        yield* importedFiles({ "parent.jsonl": resumedLines("by hand") });
+        const { threads } = yield* totals;
+        assert.deepStrictEqual(threads, [[parent, null, 10, 1]]);
       }).pipe(fresh),
   );
 
@@ -570,7 +600,8 @@ describe("the tree of a conversation", () => {
     Effect.gen(function* () {
       yield* importedFiles({
         [`${session}.jsonl`]: [
-          asks("a", null, "hi"),
+          claude("0", null, { type: "progress", data: { type: "hook_progress", hookEvent: "SessionStart" } }),
+          asks("a", "0", "hi"),
           answers("b", "a", [{ type: "text", text: "one" }], {
             message: { id: "m", role: "assistant", content: [{ type: "text", text: "1" }] },
           }),

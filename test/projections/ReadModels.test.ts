@@ -439,6 +439,58 @@ describe("tool calls", () => {
     );
   }
 
+  it.live(
+    "counts a call once that hooks, a transcript and its server tell, in any order and whichever of them do",
+    () =>
+      Effect.gen(function* () {
+        const hooks = (sequence: number) =>
+          event(
+            sequence,
+            "thread.entry_recorded",
+            {
+              format: "claude-code-hook",
+              entry: {
+                session_id: "agent",
+                hook_event_name: "PreToolUse",
+                tool_name: "mcp__weather__forecast",
+                tool_use_id: "toolu_01",
+                tool_input: { city: "Ghent" },
+              },
+            },
+            at(sequence, { in: thread("agent") }),
+          );
+        const witnesses = [
+          hooks,
+          (sequence: number) => agents(sequence, "toolu_01"),
+          (sequence: number) => servers(sequence, "one", { correlationId: "toolu_01" }),
+        ];
+        const [hook, agent, server] = [0, 1, 2];
+        const orders = [
+          [hook, server],
+          [server, hook],
+          [hook, agent, server],
+          [hook, server, agent],
+          [agent, hook, server],
+          [agent, server, hook],
+          [server, hook, agent],
+          [server, agent, hook],
+        ];
+        for (const order of orders) {
+          const { rows } = yield* folded(
+            order.flatMap((which, index) => witnesses[which]?.(index + 1) ?? []),
+            all,
+          );
+          assert.deepStrictEqual(rows("SELECT thread_id FROM v_tool_calls"), [{ thread_id: "agent" }], order.join(" "));
+          assert.deepStrictEqual(
+            rows("SELECT thread_id, witness_thread_id, joined_by FROM v_call_witnesses"),
+            [{ thread_id: "agent", witness_thread_id: "wrap/1", joined_by: "call id" }],
+            order.join(" "),
+          );
+          assert.deepStrictEqual(rows("SELECT sum(calls) AS calls FROM v_call_activity"), [{ calls: 1 }]);
+        }
+      }),
+  );
+
   it.live("joins no call to one of another time, of other arguments, or to nothing", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded(

@@ -62,11 +62,43 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
     }),
   );
 
+  it.effect("tells the first caller what the server does not let it, also where the answer comes late", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      const denied = Effect.gen(function* () {
+        const error = yield* Effect.flip(say("d4", "0"));
+        assert.strictEqual(error._tag, "AccessDenied");
+        return (yield* (yield* Spool).state).waiting;
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+      // Longer than callers wait for a log that has answered before.
+      to.position = { deniedMillis: 400 };
+      assert.strictEqual(yield* denied, 0);
+      // The same for a program that finds something in the spool, and so does not ask the log first.
+      to.position = "away";
+      yield* Effect.provide(say("d4", "waits"), World.publisher({ folder, to }));
+      to.position = { deniedMillis: 400 };
+      assert.strictEqual(yield* denied, 1);
+    }),
+  );
+
+  it.effect("spools the first of a log that is silent, and goes on without it", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      to.position = "hanging";
+      const folder = yield* World.temporaryFolder;
+      yield* Effect.gen(function* () {
+        for (const text of ["0", "1"]) assert.strictEqual((yield* say("d5", text))._tag, "Spooled");
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+    }),
+  );
+
   it.effect("writes once what arrived after its caller's patience, and keeps a slow log behind the spool", () =>
     Effect.gen(function* () {
       const to = new LogSwitch();
       const folder = yield* World.temporaryFolder;
       yield* Effect.gen(function* () {
+        assert.strictEqual((yield* say("d3", "first"))._tag, "Appended");
         to.position = { slowMillis: 400 };
         for (const text of ["0", "1", "2"]) assert.strictEqual((yield* say("d3", text))._tag, "Spooled");
         yield* World.until(Publisher.use(({ waiting }) => Effect.map(waiting, ({ spooled }) => spooled === 0)));
@@ -77,7 +109,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         to.position = "there";
         yield* World.direct;
         assert.strictEqual((yield* say("d3", "4"))._tag, "Appended");
-        assert.deepStrictEqual(yield* World.textsOf(History.thread("d3")), ["0", "1", "2", "3", "4"]);
+        assert.deepStrictEqual(yield* World.textsOf(History.thread("d3")), ["first", "0", "1", "2", "3", "4"]);
       }).pipe(Effect.provide(World.publisher({ folder, to })));
     }),
   );

@@ -6,7 +6,10 @@
 import { Effect, Layer, Stream } from "effect";
 import { type Append, EventLog, LogUnavailable } from "../../src/log/EventLog.ts";
 
-export type Switch = "there" | "away" | "hanging" | { readonly slowMillis: number };
+/** `deniedMillis`: after so long it says that we may not. */
+export type Switch = "there" | "away" | "hanging" | { readonly slowMillis: number } | { readonly deniedMillis: number };
+
+const denied = new LogUnavailable({ reason: "refused by the test", denied: "connect" });
 
 export const away = new LogUnavailable({ reason: "switched off by the test" });
 
@@ -25,6 +28,7 @@ export class LogSwitch {
       if (position === "away") return Effect.fail(away);
       if (position === "hanging") return Effect.never;
       if (position === "there") return effect;
+      if ("deniedMillis" in position) return Effect.delay(Effect.fail(denied), position.deniedMillis);
       return Effect.delay(effect, position.slowMillis);
     });
   }

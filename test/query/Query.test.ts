@@ -90,6 +90,55 @@ describe("threads", () => {
     }),
   );
 
+  it.live("filters by project, branch, agent, role, file, failed calls, time and place in the family", () =>
+    Effect.gen(function* () {
+      const { query } = yield* asked([
+        event(1, "thread.opened", { tool: "claude-code", cwd: "/home/me/shop/api", branch: "fix" }, inThread("main")),
+        said(2, "hello", inThread("main")),
+        event(
+          3,
+          "thread.tool_called",
+          { callId: "c", name: "Read", arguments: { file_path: "/x/zoo.ts" } },
+          inThread("main"),
+        ),
+        event(4, "thread.tool_returned", { callId: "c", outcome: "error", result: "no" }, inThread("main")),
+        event(5, "thread.opened", { tool: "codex", parentThreadId: "main" }, inThread("child")),
+        event(
+          6,
+          "thread.message_appended",
+          { messageId: "m", role: "assistant", model: "opus", parts: [] },
+          inThread("child"),
+        ),
+      ]);
+      const ids = (filter: Parameters<typeof query.threads>[0]) =>
+        Effect.map(query.threads(filter), ({ threads }) => threads.map(({ threadId }) => threadId));
+      for (const filter of [
+        { project: "shop" },
+        { project: "/home/me" },
+        { branch: "fix" },
+        { agent: "claude" },
+        { role: "user" },
+        { file: "zoo.ts" },
+        { hasError: true },
+        { isMain: true },
+        { until: 1_700_000_004_000 },
+      ])
+        assert.deepStrictEqual(yield* ids(filter), ["main"], JSON.stringify(filter));
+      for (const filter of [
+        { project: "hop" },
+        { branch: "main" },
+        { agent: "cursor" },
+        { file: "zoo.py" },
+        { until: 1 },
+      ])
+        assert.deepStrictEqual(yield* ids(filter), [], JSON.stringify(filter));
+      assert.deepStrictEqual(yield* ids({}), ["child", "main"]);
+      const [child, main] = (yield* query.threads({})).threads;
+      assert.deepInclude(main, { errors: 1, files: 1, models: null, inputTokens: null, costUsd: null });
+      assert.deepInclude(child, { errors: 0, files: 0, models: "opus" });
+    }),
+  );
+
   it.live("filters by tool, model, time and words, and shows where the words stand", () =>
     Effect.gen(function* () {
       const { query } = yield* asked([

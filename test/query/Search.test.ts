@@ -177,6 +177,9 @@ describe("a search", () => {
         assert.deepStrictEqual([total, threads[0]?.thread.threadId], [1, "old"], JSON.stringify(filter));
       }
       assert.deepInclude(yield* ask({ until: 1 }), { isCut: false, ranked: 0 });
+      for (const filter of [{ project: "nowhere" }, { branch: "none" }, { tool: "none" }, { file: "none.ts" }])
+        assert.deepInclude(yield* ask(filter), { isCut: false, total: 0 }, JSON.stringify(filter));
+      assert.strictEqual((yield* ask({ isMain: true })).total, 1);
       assert.deepInclude(yield* ask({ since: 5 * day }), { isCut: true, total: 1 });
       const characters = yield* query.search({ text: "a common word", by: "contains" });
       assert.deepStrictEqual([characters.total, characters.isCut], [1, false]);
@@ -278,7 +281,7 @@ describe("v_search", () => {
 });
 
 describe("ids of threads", () => {
-  it.live("are given by their beginning", () =>
+  it.live("are given by their beginning, and their end", () =>
     Effect.gen(function* () {
       const query = yield* asked([
         said(1, "x", inThread("abc")),
@@ -292,6 +295,8 @@ describe("ids of threads", () => {
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "abc" }), ["abc"], "an id in full");
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "" }), ["abc", "abcd", "b"], "none below another");
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "c" }), []);
+      assert.deepStrictEqual(yield* query.threadIds({ beginning: "a", ending: "cd" }), ["abcd"], "and their end");
+      assert.deepStrictEqual(yield* query.threadIds({ beginning: "b", ending: "-1" }), ["b/agent-1"]);
     }),
   );
 });

@@ -75,20 +75,21 @@ describe("a tenant beyond its quota", () => {
 
   it.live("is refused by the quota's name, over NATS and by the daemon's own doors; others write on", () =>
     Effect.gen(function* () {
-      const [acme, beta] = [create(), create()];
+      const [acme, beta, worker] = [create(), create(), create()];
       const users = [
         { name: "acme", role: "publisher", tenant: "acme", nkey: acme.publicKey, createdAt: 0 },
         { name: "beta", role: "publisher", tenant: "beta", nkey: beta.publicKey, createdAt: 0 },
+        { name: "worker", role: "worker", tenant: "acme", nkey: worker.publicKey, createdAt: 0 },
       ] as const;
       const server = yield* ClosedServer.make({ users });
       const { root, url } = server;
       const counts = countsOf({ threads: 1, bytesPerDay: 4_000 });
       const admit: Admit = (tenant, written) => (tenant === "acme" ? counts.take(written, noon) : undefined);
       const log = Context.get(yield* ClosedServer.daemon({ ...server, admit }), EventLog);
-      const connect = (name: string, seed: string) => {
+      const connect = (name: string, seed: string, tenant = name) => {
         writeFileSync(`${root}/${name}.seed`, `${seed}\n`, { mode: 0o600 });
         const access = { nkey: `${root}/${name}.seed`, inboxPrefix: `_INBOX_${name}` };
-        return Recollect.connect({ url, data: `${root}/of-${name}`, tenant: name, access, patienceMillis: 5_000 });
+        return Recollect.connect({ url, data: `${root}/of-${name}`, tenant, access, patienceMillis: 20_000 });
       };
       const one = yield* Effect.promise(() => connect("acme", acme.seed));
       const other = yield* Effect.promise(() => connect("beta", beta.seed));
@@ -113,13 +114,18 @@ describe("a tenant beyond its quota", () => {
       );
       assert.isTrue(Exit.isSuccess(yield* say(other, "another", "x".repeat(5_000))));
       assert.strictEqual((yield* Effect.promise(() => one.waiting())).spooled, 0);
+      // A worker writes into the store's own account, and its tenant's quotas hold there as well.
+      const third = yield* Effect.promise(() => connect("worker", worker.seed, "acme"));
+      assert.strictEqual(permissionOf(yield* say(third, "another", "fits")), "quotas.acme.threads");
+      assert.strictEqual(permissionOf(yield* say(third, "t", "x".repeat(5_000))), "quotas.acme.bytesPerDay");
+      assert.strictEqual((yield* Effect.promise(() => third.waiting())).spooled, 0);
       const inside = admitting(log, admit).append({
         history: thread("third", "acme"),
         events: [{ id: "e", type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" }],
         expected: "any",
       });
       assert.deepInclude(yield* Effect.flip(inside), { denied: "quotas.acme.threads" });
-      yield* Effect.promise(() => Promise.all([one.close(), other.close()]));
+      yield* Effect.promise(() => Promise.all([one, other, third].map((client) => client.close())));
     }).pipe(Effect.provide(ClosedServer.machine)),
   );
 });

@@ -46,11 +46,15 @@ export const ask = async (
   }
 };
 
+/** Who lives in the store's account writes under its own name. */
+const isOfStore = (name: Name | undefined): boolean =>
+  name !== undefined && (who[name].role === "worker" || who[name].role === "operator");
+
 /** `timeout`: where an answer is sure to come, and a busy machine takes its time. */
-export const publish = (kind: string, tenant: string, timeout?: number) => (nc: Client) =>
+export const publish = (kind: string, tenant: string, timeout?: number) => (nc: Client, name?: Name) =>
   ask(
     nc,
-    `recollect.${tenant}.${kind}.t1`,
+    `${isOfStore(name) ? `recollect-by.${name}` : "recollect"}.${tenant}.${kind}.t1`,
     { title: "x" },
     { withHeaders: true, ...(timeout === undefined ? {} : { timeout }) },
   );
@@ -88,7 +92,7 @@ const listen = (subject: string) => async (nc: Client) => {
   }
 };
 
-type Row = readonly [what: string, ask: (nc: Client) => Promise<string>, may: ReadonlyArray<Name>];
+type Row = readonly [what: string, ask: (nc: Client, name: Name) => Promise<string>, may: ReadonlyArray<Name>];
 
 const tenants = ["ana", "bob", "eve"] as const;
 const acme = ["ana", "bob"] as const;
@@ -100,6 +104,18 @@ export const rows: ReadonlyArray<Row> = [
   ["write a session of acme", publish("session", "acme"), ["ana", "wor", "ope"]],
   ["write a source of acme", publish("source", "acme"), ["ana", "wor", "ope"]],
   ["write a thread of beta", publish("thread", "beta"), ["eve", "ope"]],
+  [
+    "write a thread of acme under another user's name",
+    (nc) => ask(nc, "recollect-by.king.acme.thread.t1", { title: "x" }, { withHeaders: true }),
+    [],
+  ],
+  [
+    "write a thread of acme past the daemon, which adds who it was",
+    // A tenant's account reaches the daemon by this name.
+    (nc, name) => (isOfStore(name) ? publish("thread", "acme")(nc) : Promise.resolve("denied")),
+    [],
+  ],
+  ["make a stream of its own", api("STREAM.CREATE.JUNK", { name: "JUNK", subjects: ["junk"] }), ["ope"]],
   ["change the configuration of acme", publish("config", "acme"), ["ope"]],
   ["change the default configuration", publish("config", "default"), ["ope"]],
   ["write what the store says of itself", publish("store", "acme"), ["ope"]],

@@ -18,7 +18,7 @@ import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import { encodeToken } from "../../src/log/Subject.ts";
 import { create } from "../../src/machine/AccessKeys.ts";
 import * as ClosedServer from "../support/ClosedServer.ts";
-import { ask, type Name, names, publish, rows, who } from "./RoleRows.ts";
+import { ask, event, type Name, names, publish, rows, who } from "./RoleRows.ts";
 
 class World extends Context.Service<
   World,
@@ -77,12 +77,12 @@ layer(world, { excludeTestServices: true })("a user of a role", (it) => {
   it.effect("may do what its role says, and nothing else", () =>
     Effect.gen(function* () {
       const { clients } = yield* World;
-      yield* Effect.promise(() => publish("thread", "acme")(clients.ope));
-      yield* Effect.promise(() => publish("thread", "beta")(clients.ope));
+      yield* Effect.promise(() => publish("thread", "acme")(clients.ope, "ope"));
+      yield* Effect.promise(() => publish("thread", "beta")(clients.ope, "ope"));
       const wrong: Array<string> = [];
       for (const [what, question, may] of rows) {
         const answers = yield* Effect.promise(() =>
-          Promise.all(names.map(async (name) => [name, await question(clients[name])] as const)),
+          Promise.all(names.map(async (name) => [name, await question(clients[name], name)] as const)),
         );
         for (const [name, answer] of answers) {
           if (isYes(answer) === may.includes(name)) continue;
@@ -225,6 +225,29 @@ layer(world, { excludeTestServices: true })("a user of a role", (it) => {
           Effect.scoped(ClosedServer.client({ servers: url, ...how })).pipe(Effect.sandbox),
         );
         assert.strictEqual(came._tag, "Failure");
+      }
+    }),
+  );
+
+  it.effect("that lives in the store's account writes under its own name, whatever it claims, and under no other", () =>
+    Effect.gen(function* () {
+      const { clients, log } = yield* World;
+      const forged = () => {
+        const made = event();
+        made.set("ce-principal", "king");
+        made.set("Nats-Request-Info", '{"user":"king"}');
+        return made;
+      };
+      for (const name of ["wor", "ope"] as const) {
+        const written = yield* Effect.promise(() =>
+          clients[name].request(`recollect-by.${name}.acme.thread.${name}`, '{"title":"x"}', {
+            headers: forged(),
+            timeout: patienceMillis,
+          }),
+        );
+        assert.include(written.string(), '"seq"');
+        const [said] = yield* Stream.runCollect(log.read({ history: History.thread(name, "acme") }));
+        assert.strictEqual(said?.extensions?.["principal"], name);
       }
     }),
   );

@@ -6,6 +6,9 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Recollect } from "../../src/client/Recollect.ts";
+import { chatStore } from "../../src/edge/sdk/ai-sdk.ts";
+import { sessionStore as claudeStore } from "../../src/edge/sdk/claude-agent-sdk.ts";
+import { session as openaiSession } from "../../src/edge/sdk/openai-agents.ts";
 import { session, Stage } from "../edge/cli/Program.ts";
 import { planted, plantedValues } from "../support/secrets.ts";
 
@@ -273,5 +276,43 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
     for (const { rule } of planted("transcript"))
       assert.isTrue((found.get(rule) ?? 0) > 0 || rule === "openai-key", rule);
     for (const { id, sequence } of scan.places) assert.isTrue(id === "a" && sequence > 0);
+  });
+
+  it("that an SDK keeps here it is given back as they were, and they are shown and exported nowhere", async () => {
+    await using stage = new Stage();
+    await stage.up();
+    const { secrets, text } = given("sdk");
+    const recollect = await Recollect.connect({ data: stage.data });
+    const key = { projectKey: "-work-app", sessionId: "kept-by-claude" };
+    const frame = { type: "user", uuid: "u1", message: { role: "user", content: text } };
+    const claude = claudeStore(recollect);
+    await claude.append(key, [frame]);
+    assert.deepStrictEqual(await claude.load(key), [frame]);
+    const item = { type: "message", role: "user", content: text };
+    const openai = openaiSession(recollect, "kept-by-openai");
+    await openai.addItems([item]);
+    assert.deepStrictEqual(await openai.getItems(), [item]);
+    const chats = chatStore(recollect);
+    const message = { id: "m1", role: "user", parts: [{ type: "text", text }] };
+    await chats.save({ chatId: "kept-by-ai", messages: [message] });
+    assert.deepStrictEqual(await chats.load("kept-by-ai"), [message]);
+    await recollect.close();
+    const shown: Array<string> = [];
+    for (const thread of ["kept-by-claude", "kept-by-openai", "kept-by-ai"]) {
+      for (const words of [
+        ["export", thread],
+        ["thread", thread, "--full", "--all"],
+      ])
+        shown.push((await stage.run(words)).out);
+      const { http } = stage.instance() ?? {};
+      const token = readFileSync(join(stage.data, "keys", "http.token"), "utf8").trim();
+      const headers = { authorization: `Bearer ${token}` };
+      for (const part of ["", "/messages", "/events"])
+        shown.push(await (await fetch(`${http}/v1/threads/${thread}${part}`, { headers })).text());
+    }
+    for (const one of shown) {
+      assert.include(one, "redacted:");
+      for (const secret of secrets) assert.notInclude(one, secret.slice(0, 60));
+    }
   });
 });

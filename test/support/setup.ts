@@ -2,9 +2,13 @@
  * Runs once before all tests, and not in two test files at once: the nats-server program is found, or fetched, and the
  * command line and what programs import as `recollect` are built, so that a test that starts it starts what users start,
  * and in a third of the time. Programs that tests start find compiled code where they found it the last time.
+ *
+ * The usual ports are held for as long as tests run: each store then has ports of its own, and none that a test kills and
+ * starts again finds them taken by the store of another test.
  */
 import { NodeServices } from "@effect/platform-node";
 import { Effect } from "effect";
+import { createServer, type Server } from "node:net";
 import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
@@ -14,6 +18,16 @@ interface Built {
   readonly builtProgram: (name: string) => string | undefined;
 }
 
+const usualPorts = [4222, 4280];
+
+/** Listens on a port of this machine; undefined where another program does. */
+const hold = (port: number) =>
+  new Promise<Server | undefined>((resolve) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", () => resolve(undefined));
+    server.listen(port, "127.0.0.1", () => resolve(server));
+  });
+
 export default async function setup() {
   const binary = await Effect.runPromise(NatsBinary.make.pipe(Effect.provide(NodeServices.layer)));
   process.env["RECOLLECT_NATS_SERVER"] = binary.path;
@@ -22,4 +36,8 @@ export default async function setup() {
   const program = builtProgram("main");
   if (program === undefined) process.stderr.write("The command line cannot be built: tests run its sources.\n");
   else process.env["RECOLLECT_TEST_PROGRAM"] = program;
+  const held = await Promise.all(usualPorts.map(hold));
+  return () => {
+    for (const server of held) server?.close();
+  };
 }

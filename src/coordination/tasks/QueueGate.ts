@@ -11,7 +11,7 @@
  * Decision: what is published by other languages, or was kept in a spool, is not refused while draining: it is in the log,
  * and a task that is there is worked on.
  */
-import { Clock, Effect, Scope, Stream } from "effect";
+import { Effect, Scope } from "effect";
 import type { LogUnavailable } from "../../log/EventLog.ts";
 import { Buckets, keyOf } from "../bucket/Bucket.ts";
 import { type By, type ChangeError, type ConfigConflict, Configuration } from "../config/Configuration.ts";
@@ -21,6 +21,7 @@ import { InvalidTask, shown } from "../config/TaskLimits.ts";
 import * as LimitCounts from "../limits/LimitCounts.ts";
 import { taking } from "../limits/LimitMath.ts";
 import { bucketSettings } from "../limits/Limits.ts";
+import type { ClosedTypes } from "./ClosedTypes.ts";
 
 export type { QueueSettings } from "../config/QueueSettings.ts";
 
@@ -30,13 +31,10 @@ const maxRounds = 20;
 /** Pause of a queue whose rate cannot be asked. */
 const unaskedMillis = 1_000;
 
-export const make = Effect.gen(function* () {
+export const make = Effect.fnUntraced(function* (closed: ClosedTypes) {
   const config = yield* Configuration;
   const buckets = yield* Buckets;
   const scope = yield* Effect.scope;
-  /** Until when a queue has used up its rate, epoch milliseconds, as far as this process knows. */
-  const usedUpUntil = new Map<string, number>();
-
   let made: ReturnType<typeof LimitCounts.make> | undefined;
   /** Opened for the first queue that has a rate. */
   const counts = Effect.suspend(() =>
@@ -47,44 +45,28 @@ export const make = Effect.gen(function* () {
 
   const settingsOf = (agentType: string) => Effect.map(config.family("queues"), (queues) => queues.get(agentType));
 
-  /** True when no task of it may be claimed now. */
-  const isClosed = Effect.fnUntraced(function* (agentType: string) {
-    const settings = yield* settingsOf(agentType);
-    if (settings === undefined) return false;
-    if (settings.paused === true) return true;
-    if (settings.rate == null) return false;
-    return (usedUpUntil.get(agentType) ?? 0) > (yield* Clock.currentTimeMillis);
-  });
-
-  /** Returns when one of these queues, which are closed, may be open. */
-  const opened = Effect.fnUntraced(function* (agentTypes: ReadonlyArray<string>) {
-    const now = yield* Clock.currentTimeMillis;
-    const rests = agentTypes.flatMap((one) => usedUpUntil.get(one) ?? []).filter((until) => until > now);
-    const isOpen = Effect.map(Effect.forEach(agentTypes, isClosed), (closed) => closed.includes(false));
-    const changed = config.watchFamily("queues").pipe(
-      Stream.mapEffect(() => isOpen),
-      Stream.takeUntil((is) => is),
-      Stream.runDrain,
-    );
-    yield* rests.length === 0 ? changed : Effect.raceFirst(changed, Effect.sleep(Math.min(...rests) - now));
-  });
-
   /** Milliseconds to wait before a task of it may begin; 0: it may, and is counted. */
-  const enter = Effect.fnUntraced(function* (agentType: string): Effect.fn.Return<number> {
+  const waitOf = Effect.fnUntraced(function* (agentType: string): Effect.fn.Return<number> {
     const settings = yield* settingsOf(agentType);
     if (settings?.paused === true) return Infinity;
     if (settings?.rate == null) return 0;
     const rate: Limit = { per: [], ...settings.rate };
     const key = keyOf("queue", config.tenant, agentType);
-    const wait = yield* Effect.flatMap(counts, ({ decide }) => decide(key, taking(rate, 1))).pipe(
+    return yield* Effect.flatMap(counts, ({ decide }) => decide(key, taking(rate, 1))).pipe(
       Effect.map(({ isAllowed, waitMillis }) => (isAllowed ? 0 : Math.max(1, waitMillis))),
       // Without the count nothing says how many began; the queue is asked again in a moment.
       Effect.catch(({ message }) =>
         Effect.as(Effect.logWarning(`the rate of ${agentType} cannot be asked: ${message}`), unaskedMillis),
       ),
     );
-    if (wait > 0) usedUpUntil.set(agentType, (yield* Clock.currentTimeMillis) + wait);
-    return wait;
+  });
+
+  /** The same; a type whose tasks have to wait is closed for that time. */
+  const enter = Effect.fnUntraced(function* (agentType: string) {
+    const since = closed.news(agentType);
+    const waitMillis = yield* waitOf(agentType);
+    if (waitMillis > 0) yield* closed.close(agentType, waitMillis, since);
+    return waitMillis;
   });
 
   const accepts = Effect.fnUntraced(function* (agentTypes: Iterable<string>) {
@@ -115,7 +97,7 @@ export const make = Effect.gen(function* () {
     }
   });
 
-  return { isClosed, opened, enter, accepts, set, all: config.family("queues") };
+  return { enter, accepts, set, all: config.family("queues") };
 });
 
-export type QueueGate = Effect.Success<typeof make>;
+export type QueueGate = Effect.Success<ReturnType<typeof make>>;

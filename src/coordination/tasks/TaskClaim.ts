@@ -9,6 +9,7 @@
  */
 import { Effect } from "effect";
 import { hasEnded, isLastAttempt, recordOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
+import type { ClosedTypes } from "./ClosedTypes.ts";
 import type { QueueGate } from "./QueueGate.ts";
 import * as TaskLease from "./TaskLease.ts";
 import { endOf, readiness } from "./TaskReadiness.ts";
@@ -33,8 +34,9 @@ const maxRestMillis = 5_000;
 export interface Counter {
   readonly desk: Desk;
   readonly queue: TaskQueue["Service"];
-  readonly slots: TaskSlots["Service"];
+  readonly slots: TaskSlots;
   readonly gate: QueueGate;
+  readonly closed: ClosedTypes;
   /** Consequences of a task's end. */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
   readonly follow: Follow;
@@ -143,18 +145,12 @@ const claimEntry = Effect.fnUntraced(function* (
   });
 });
 
-/** The next entry of a type that is not full; undefined when there may be others than a moment ago. */
-const takeOf = Effect.fnUntraced(function* ({ gate, queue, slots }: Counter, { agentTypes, trouble }: Claiming) {
-  const closed = yield* Effect.filter(agentTypes, (agentType) => gate.isClosed(agentType));
-  const open = agentTypes.filter((agentType) => !closed.includes(agentType));
-  const full = yield* Effect.filter(open, (agentType) => slots.isFull(agentType));
-  if (closed.length + full.length === 0) return yield* queue.take(agentTypes, trouble);
-  const rest = open.filter((agentType) => !full.includes(agentType));
-  const freed = Effect.raceFirst(
-    closed.length === 0 ? Effect.never : gate.opened(closed),
-    full.length === 0 ? Effect.never : slots.freed(full),
-  ).pipe(Effect.as(undefined));
-  return yield* rest.length === 0 ? freed : Effect.raceFirst(queue.take(rest, trouble), freed);
+/** The next entry of a type that is open; undefined when another one may be open by now. */
+const takeOf = Effect.fnUntraced(function* ({ closed, queue }: Counter, { agentTypes, trouble }: Claiming) {
+  const { open, opened } = yield* closed.among(agentTypes);
+  const taken = open.length === 0 ? Effect.never : queue.take(open, trouble);
+  if (open.length === agentTypes.length) return yield* taken;
+  return yield* Effect.raceFirst(taken, Effect.as(opened, undefined));
 });
 
 /** The next lease; waits until there is a task to claim. An entry that cannot be claimed now is given back. */

@@ -27,6 +27,7 @@ import { backoff } from "../../log/connection/Backoff.ts";
 import { policyHere } from "../../publish/storing/StoragePolicy.ts";
 import { type Given, newId } from "../../publish/write/NewEvent.ts";
 import { type By, type ChangeError, Configuration, layer as ConfigurationLayer } from "../config/Configuration.ts";
+import * as ClosedTypes from "./ClosedTypes.ts";
 import * as QueueGate from "./QueueGate.ts";
 import * as TaskSubmission from "./TaskSubmission.ts";
 import type { Submitted, SubmitError } from "./TaskSubmission.ts";
@@ -160,7 +161,6 @@ const offersAtOnce = 64;
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* EventLog;
   const queue = yield* TaskQueue;
-  const slots = yield* TaskSlots.TaskSlots;
   const config = yield* Configuration;
   const { actor, source = "recollect", tenant = defaultTenant } = options;
   const policy = yield* policyHere;
@@ -171,7 +171,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const accepting = yield* TaskSubmission.make(desk, offering);
   const { accept, arrived } = accepting;
 
-  const gate = yield* QueueGate.make;
+  const closed = ClosedTypes.make();
+  const gate = yield* QueueGate.make(closed);
+  const slots = yield* TaskSlots.make(tenant, closed);
+  yield* Stream.merge(config.watch("tasks.concurrency"), config.watchFamily("queues")).pipe(
+    Stream.runForEach(() => closed.open()),
+    Effect.forkScoped,
+  );
   let isConfigured = false;
   /** A process that never saw the configuration knows no bound of an agent type, and must not claim by that. */
   const configured = Effect.suspend(() =>
@@ -292,7 +298,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     claim: Effect.fnUntraced(function* (claiming) {
       yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
       yield* configured;
-      return yield* claim({ desk, queue, slots, gate, ended, follow }, claiming);
+      return yield* claim({ desk, queue, slots, gate, closed, ended, follow }, claiming);
     }),
     resume: Effect.fn("coordination.resume")(function* ({ entry, taskId, token }: HeldElsewhere) {
       const record = yield* load(desk, taskId);
@@ -362,8 +368,5 @@ const configured = (tenant: string) =>
 
 export const layer = (options: Options = {}) => {
   const { tenant = defaultTenant } = options;
-  return Layer.effect(Tasks, make(options)).pipe(
-    Layer.provide(TaskSlots.layer({ tenant })),
-    Layer.provide(configured(tenant)),
-  );
+  return Layer.effect(Tasks, make(options)).pipe(Layer.provide(configured(tenant)));
 };

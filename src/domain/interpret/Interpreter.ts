@@ -32,6 +32,8 @@ export interface Interpretation {
 export interface Interpreter {
   readonly format: string;
   readonly interpret: (entry: JsonValue, context: EntryContext, carry: Carry) => Interpretation;
+  /** True where an entry is recorded when it happens: one that says no time has that of its event. */
+  readonly isLive?: true;
   /** Facts of a file of this format beside its conversations, where that is more than a note. */
   readonly source?: (head: JsonObject) => ReadonlyArray<Fact>;
 }

@@ -194,8 +194,8 @@ class Pass {
     if (!isBasic && before !== "bearer ") return end;
     const to = base64End(text, start);
     const value = text.slice(start, to);
-    if (isPlaceholder(value) || !/\d/.test(value)) return end;
-    if (isBasic && !isUserAndPassword(value)) return end;
+    // Words stand behind `bearer` too, but no word is the base64 of a name and a password.
+    if (isPlaceholder(value) || !(isBasic ? isUserAndPassword(value) : /\d/.test(value))) return end;
     return this.#take(isBasic ? "basic-auth" : "bearer-token", start, to);
   }
 

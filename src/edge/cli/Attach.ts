@@ -86,7 +86,7 @@ export class Attach extends Context.Service<
     readonly readModels: (where: Where) => Layer.Layer<Query | StoragePolicy, Obstacle>;
     /** The read models as they lie there: starts nothing, and may be behind. Fails when there is no store yet. */
     readonly databaseAsItLies: (where: Where) => Layer.Layer<Query, Obstacle>;
-    /** Paths of the folder's files; touches no disk. */
+    /** Paths of the folder's files; opens none of them. */
     readonly folder: (where: Where) => Effect.Effect<DataFolder["Service"]>;
     /** Runs the daemon until the scope closes; returns when everything is ready. */
     readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>;

@@ -1,5 +1,5 @@
 /**
- * The packing of a file's text: none, compressed, or in UTF-16.
+ * The packing of a file's text: none, compressed, or in UTF-16 or UTF-32.
  *
  * Room: edge.
  *
@@ -10,7 +10,7 @@
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import type { Transform } from "node:stream";
 
-export type Packing = "gzip" | "zstd" | "utf16le" | "utf16be";
+export type Packing = "gzip" | "zstd" | "utf16le" | "utf16be" | "utf32le" | "utf32be";
 
 /** Bytes that are enough to know a packing. */
 export const packingBytes = 4;
@@ -23,6 +23,9 @@ export const packingOf = (head: Uint8Array): Packing | undefined => {
   if (begins(head, 0x1f, 0x8b)) return "gzip";
   if (begins(head, 0x28, 0xb5, 0x2f, 0xfd)) return "zstd";
   // With its mark, or a bracket or brace of ASCII and what follows it.
+  // UTF-32 first: its mark begins with that of UTF-16, and no JSON has a NUL behind it.
+  if (begins(head, 0xff, 0xfe, 0, 0) || begins(head, 0x7b, 0, 0, 0) || begins(head, 0x5b, 0, 0, 0)) return "utf32le";
+  if (begins(head, 0, 0, 0xfe, 0xff) || begins(head, 0, 0, 0, 0x7b) || begins(head, 0, 0, 0, 0x5b)) return "utf32be";
   if (begins(head, 0xff, 0xfe)) return "utf16le";
   if (begins(head, 0xfe, 0xff)) return "utf16be";
   if ((head[0] === 0x7b || head[0] === 0x5b) && head[1] === 0 && head[2] !== 0 && head[3] === 0) return "utf16le";
@@ -105,5 +108,38 @@ const decoder = (packing: "utf16le" | "utf16be"): Unpacker => {
   };
 };
 
-export const unpacker = (packing: Packing): Unpacker =>
-  packing === "gzip" || packing === "zstd" ? decompressor(packing) : decoder(packing);
+/** Codes as text; no code of Unicode, and half a surrogate pair, become U+FFFD. */
+const characters = (codes: ReadonlyArray<number>): string => {
+  let text = "";
+  for (const code of codes)
+    text += code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? "\uFFFD" : String.fromCodePoint(code);
+  return text;
+};
+
+const unitBytes = 4;
+
+/** No decoder of the platform knows UTF-32. */
+const wideDecoder = (packing: "utf32le" | "utf32be"): Unpacker => {
+  let rest: Buffer = Buffer.alloc(0);
+  let isFirst = true;
+  const decoded = (bytes: Buffer): ReadonlyArray<Uint8Array> => {
+    const codes: Array<number> = [];
+    for (let at = 0; at + unitBytes <= bytes.length; at += unitBytes)
+      codes.push(packing === "utf32le" ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
+    rest = Buffer.from(bytes.subarray(codes.length * unitBytes));
+    const from = isFirst && codes[0] === 0xfeff ? 1 : 0;
+    isFirst &&= codes.length === 0;
+    return codes.length === from ? [] : [Buffer.from(characters(codes.slice(from)), "utf8")];
+  };
+  return {
+    push: (piece) => Promise.resolve(decoded(Buffer.concat([rest, piece]))),
+    end: () => Promise.resolve(rest.length === 0 ? [] : [Buffer.from("\uFFFD")]),
+    close: () => {},
+    problem: () => undefined,
+  };
+};
+
+export const unpacker = (packing: Packing): Unpacker => {
+  if (packing === "gzip" || packing === "zstd") return decompressor(packing);
+  return packing === "utf32le" || packing === "utf32be" ? wideDecoder(packing) : decoder(packing);
+};

@@ -12,6 +12,18 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** A line that is kept as it came and could not be read in full. */
+export interface Kept {
+  readonly file: string;
+  readonly line: number;
+  /** Number of the first byte of the line that is not UTF-8, from 1; absent for a line that is UTF-8 and no JSON. */
+  readonly byte?: number | undefined;
+  readonly reason: string;
+}
+
+/** Lines that a report names: a file of a million lines of which none is JSON is named by its first ones. */
+export const mostKept = 1000;
+
 /** A file that is no conversation. */
 export interface Skip {
   readonly file: string;
@@ -42,6 +54,8 @@ export interface ImportReport {
   /** Entries kept as they came, without an interpreter yet. */
   readonly unknown: number;
   readonly refused: ReadonlyArray<Refusal>;
+  /** Lines that are not UTF-8, or no JSON, and were kept: the first `mostKept`. */
+  readonly kept: ReadonlyArray<Kept>;
   readonly skipped: ReadonlyArray<Skip>;
   readonly formats: Readonly<Record<string, FormatCount>>;
   /** Bytes of all files found, conversations or not. */
@@ -74,6 +88,7 @@ export class ReportDraft {
   entries = 0;
   lastFormat: string | null = null;
   readonly refused: Array<Refusal> = [];
+  readonly kept: Array<Kept> = [];
   readonly skipped: Array<Skip> = [];
   private readonly formats = new Map<string, { files: number; entries: number }>();
 
@@ -98,6 +113,10 @@ export class ReportDraft {
     this.duplicates += stamp.entries;
   }
 
+  keptOf(kept: Kept): void {
+    if (this.kept.length < mostKept) this.kept.push(kept);
+  }
+
   entryOf(format: string): void {
     this.entries++;
     this.formatOf(format).entries++;
@@ -106,9 +125,9 @@ export class ReportDraft {
   finish(
     rest: Pick<ImportReport, "threads" | "messages" | "repeated" | "toolCalls" | "unknown" | "bytes" | "millis">,
   ): ImportReport {
-    const { files, duplicates, renamed, eventsAppended, refused, skipped, unchanged } = this;
+    const { files, duplicates, renamed, eventsAppended, kept, refused, skipped, unchanged } = this;
     const formats = Object.fromEntries([...this.formats].toSorted(([left], [right]) => (left < right ? -1 : 1)));
-    return { files, duplicates, renamed, eventsAppended, unchanged, refused, skipped, formats, ...rest };
+    return { files, duplicates, renamed, eventsAppended, unchanged, refused, kept, skipped, formats, ...rest };
   }
 
   private formatOf(format: string): { files: number; entries: number } {

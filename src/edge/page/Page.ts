@@ -7,6 +7,7 @@
  */
 import { Effect, Layer } from "effect";
 import { HttpRouter } from "effect/http";
+import { nowhere } from "./Nowhere.ts";
 import { signedIn } from "./Viewer.ts";
 import { asset } from "./Shown.ts";
 import { icon } from "./layout/Layout.ts";
@@ -48,4 +49,4 @@ export const screens = Layer.mergeAll(
   TaskRoutes.layer,
 ).pipe(HttpRouter.provideRequest(ShownStore.layer));
 
-export const layer = Layer.merge(assets, Layer.provide(screens, signedIn));
+export const layer = Layer.mergeAll(assets, Layer.provide(screens, signedIn), HttpRouter.add("GET", "*", nowhere));

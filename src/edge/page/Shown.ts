@@ -72,7 +72,7 @@ export const text = (
 /** A screen that says what went wrong, and what to do. */
 export const trouble = (
   wishes: Wishes,
-  problem: { readonly title: string; readonly message: string; readonly hint?: Child },
+  problem: { readonly title: string; readonly message: string | Html; readonly hint?: Child },
   status: number,
 ): HttpServerResponse.HttpServerResponse =>
   shown(

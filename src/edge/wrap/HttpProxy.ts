@@ -60,6 +60,9 @@ const header = (value: string | ReadonlyArray<string> | undefined): string | und
   typeof value === "string" ? value : value?.[0];
 
 const pass = (target: URL, told: Told, asked: IncomingMessage, answer: ServerResponse): void => {
+  // Node takes the first of several, and a program in front of it may have looked at another.
+  if ((asked.headersDistinct["host"]?.length ?? 0) > 1)
+    return void answer.writeHead(400, { connection: "close" }).end("recollect wrap: a request has one Host\n");
   if (!isOurs(asked)) return void answer.writeHead(403).end("recollect wrap: not for web pages, nor by another name\n");
   const address = addressOf(target, asked.url ?? "/");
   let session = header(asked.headers["mcp-session-id"]) ?? "";

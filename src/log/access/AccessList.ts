@@ -8,8 +8,9 @@
  * secret as the keys beside it, and a hash that is worth its name costs the server 80 ms at each connect).
  */
 import { Effect, FileSystem, Option, Schema } from "effect";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { folderTrouble } from "../../machine/DataFolder.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import { roles } from "./Roles.ts";
 
 export const User = Schema.Struct({
@@ -36,14 +37,14 @@ export const read = Effect.fn("log.readAccess")(function* (root: string) {
   const path = fileOf(root);
   const trouble = (cause: unknown) => folderTrouble({ path, cause });
   if (!(yield* fs.exists(path).pipe(Effect.mapError(trouble)))) return { users: [] } satisfies AccessList;
-  const text = yield* fs.readFileString(path).pipe(Effect.mapError(trouble));
+  const text = yield* OwnFile.text(path).pipe(Effect.mapError(trouble));
   return yield* Schema.decodeEffect(File)(text).pipe(Effect.mapError(trouble));
 });
 
 const decode = Schema.decodeUnknownOption(File);
 
 /**
- * Finder of a user by its public key or, of one with a password, by its name. It looks whether the file has changed at
+ * Finder of a user by its public key or its name. It looks whether the file has changed at
  * each question (some 5 µs), so a user that was made or revoked meanwhile is known as such.
  */
 export const userFinder = (root: string): ((known: string) => User | undefined) => {
@@ -54,8 +55,8 @@ export const userFinder = (root: string): ((known: string) => User | undefined) 
     const now = statSync(path, { throwIfNoEntry: false });
     const found = now === undefined ? "" : `${now.ino} ${now.mtimeMs} ${now.size}`;
     if (found !== version) {
-      const list = found === "" ? undefined : Option.getOrUndefined(decode(readFileSync(path, "utf8")));
-      users = new Map(list?.users.map((user) => [user.nkey ?? user.name, user]));
+      const list = found === "" ? undefined : Option.getOrUndefined(decode(OwnFile.readText(path)));
+      users = new Map(list?.users.flatMap((user) => [user.name, user.nkey ?? user.name].map((name) => [name, user])));
       version = found;
     }
     return users.get(known);

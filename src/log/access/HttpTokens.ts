@@ -11,20 +11,12 @@
  */
 import { Effect, Option, Schema } from "effect";
 import { createHash, randomBytes } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defaultTenant } from "../../domain/History.ts";
 import { folderOf as keysOf } from "../../machine/KeyFiles.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import { roles } from "./Roles.ts";
 import { AccessRefused, checkedTenant, namePattern, NoSuchAccess } from "./Users.ts";
 
@@ -67,7 +59,7 @@ const put = (path: string, text: string): void => {
 
 const readOne = (path: string): HttpToken | undefined => {
   try {
-    return Option.getOrUndefined(decode(readFileSync(path, "utf8")));
+    return Option.getOrUndefined(decode(OwnFile.readText(path)));
   } catch {
     return undefined;
   }
@@ -193,7 +185,7 @@ export const revoke = Effect.fn("log.revokeHttpToken")(function* (root: string, 
 export const ensureLocal = Effect.fn("log.ensureLocalHttpToken")(function* (root: string, now: number) {
   return yield* attempt(root, () => {
     const file = localFile(root);
-    const kept = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+    const kept = existsSync(file) ? OwnFile.readText(file).trim() : "";
     if (kept !== "" && holds(root, kept)) return kept;
     const grant = { name: localName, role: "operator", tenant: defaultTenant } as const;
     const secret = write(tokensOf(root), { ...grant, kind: "token", createdAt: now });
@@ -210,7 +202,7 @@ export const leaseKey = Effect.fn("log.httpLeaseKey")(function* (root: string) {
     const file = join(root, "http", "lease.key");
     mkdirSync(join(root, "http"), { recursive: true, mode: 0o700 });
     if (!existsSync(file)) put(file, randomBytes(secretBytes).toString("base64url"));
-    return readFileSync(file, "utf8");
+    return OwnFile.readText(file);
   });
 });
 

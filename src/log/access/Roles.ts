@@ -12,10 +12,11 @@
  *
  * A publisher or reader reaches the store through service imports that name its tenant, so that nothing it can say names
  * another tenant, and an answer goes back into its own account whatever reply subject it names. Worker and operator are
- * trusted by the whole store. Everyone's inbox is private: `_INBOX_<name>`.
+ * trusted by the whole store, and write under their own names: what they write names them (`recollect-by.<name>.…`), and the
+ * daemon hands it on. Everyone's inbox is private: `_INBOX_<name>`.
  */
 import type { HistoryKind } from "../../domain/History.ts";
-import { encodeToken, root } from "../Subject.ts";
+import { encodeToken, root, signedRoot } from "../Subject.ts";
 
 export const roles = ["publisher", "reader", "worker", "operator"] as const;
 export type Role = (typeof roles)[number];
@@ -104,22 +105,34 @@ const readingOf = (token: string): ReadonlyArray<string> => [
   ...tenantQuestions.filter((question) => question !== "BLOB.PUT").map((question) => `${serviceRoot}.${question}`),
 ];
 
-const writingOf = (token: string): ReadonlyArray<string> => [
-  ...publisherKinds.map((kind) => `${root}.${token}.${kind}.*`),
+/** `under`: first tokens of the subjects of events. */
+const writingOf = (token: string, under: string): ReadonlyArray<string> => [
+  ...publisherKinds.map((kind) => `${under}.${token}.${kind}.*`),
   `${root}-live.${token}.>`,
   `${serviceRoot}.BLOB.PUT`,
 ];
 
+/** Question of a user for its own permissions: by them a client knows whether its writes have to name it. */
+const ownPermissions = "$SYS.REQ.USER.INFO";
+
+/** Streams that processes make at their first use. No other is a worker's to make: what is in none of them has no bound. */
+export const sharedStreams: ReadonlyArray<string> = [
+  "RECOLLECT_TASKS",
+  ...["FILES", "FLIGHTS", "INBOX", "LIMITS", "RESPONSES", "SESSIONS", "TASK_SLOTS"].map(
+    (name) => `KV_RECOLLECT_${name}`,
+  ),
+  ...["BLOBS", "FILE_CONTENTS"].map((name) => `OBJ_RECOLLECT_${name}`),
+];
+
 /** Buckets, queue and news that processes share; the object stores of files and blobs. */
 const shared: ReadonlyArray<string> = [
+  ownPermissions,
   "$JS.API.INFO",
   "$JS.API.STREAM.INFO.*",
   "$JS.API.STREAM.MSG.GET.*",
   "$JS.API.DIRECT.GET.>",
   "$JS.API.CONSUMER.*.>",
-  "$JS.API.STREAM.CREATE.*",
-  "$JS.API.STREAM.UPDATE.*",
-  "$JS.API.STREAM.PURGE.*",
+  ...sharedStreams.flatMap((name) => ["CREATE", "UPDATE", "PURGE"].map((verb) => `$JS.API.STREAM.${verb}.${name}`)),
   "$JS.ACK.>",
   "$JS.FC.>",
   "$KV.>",
@@ -134,13 +147,14 @@ export const permissionsOf = (user: {
   const token = encodeToken(user.tenant);
   const inbox = `${inboxOf(user.name)}.>`;
   const live = `${root}-live.${token}.>`;
+  const signed = `${signedRoot}.${user.name}`;
   const reading = readingOf(token);
   switch (user.role) {
     case "reader":
       return { publish: { allow: reading }, subscribe: { allow: [inbox, live] } };
     case "publisher":
       return {
-        publish: { allow: [...reading, ...writingOf(token)] },
+        publish: { allow: [...reading, ...writingOf(token, root)] },
         subscribe: { allow: [inbox, live, `${root}-live-ask.${token}.>`] },
         answers: true,
       };
@@ -150,7 +164,7 @@ export const permissionsOf = (user: {
           allow: [
             ...shared,
             ...reading,
-            ...writingOf(token),
+            ...writingOf(token, signed),
             `${root}-tasks.${token}.>`,
             `${root}-holder.>`,
             `${root}-cache.>`,
@@ -172,7 +186,22 @@ export const permissionsOf = (user: {
         answers: true,
       };
     case "operator":
-      // No `answers`: beside a list of what is denied it would deny the rest.
-      return { publish: { deny: [...removals, `$KV.${threads}.>`] }, subscribe: { deny: ["_INBOX.>"] } };
+      return {
+        publish: {
+          allow: [
+            ownPermissions,
+            "$JS.>",
+            "$KV.>",
+            "$O.>",
+            `${signed}.>`,
+            ...["cache", "cache-ask", "history", "holder", "live", "live-ask", "store", "tasks"].map(
+              (word) => `${root}-${word}.>`,
+            ),
+          ],
+          deny: [...removals, `$KV.${threads}.>`],
+        },
+        subscribe: { deny: ["_INBOX.>"] },
+        answers: true,
+      };
   }
 };

@@ -1,11 +1,14 @@
 /**
- * Writes of tenants' users, on their way into the stream: the user is added to each, as nats-server knows it.
+ * Writes of users, on their way into the stream: the user is added to each, as nats-server knows it.
  *
  * Room: log.
  *
  * A publish in a tenant's account comes to `recollect-in.<tenant>.<kind>.<id>` of the store's account, through a service
  * import that is shared: nats-server adds who is connected (`Nats-Request-Info`), and replaces what the sender wrote there.
  * The daemon hands it on to the stream with the user's name as the attribute `principal`, in the order in which it came.
+ *
+ * A worker or an operator, who lives in the store's account, writes to `recollect-by.<user>.<tenant>.<kind>.<id>`: nats-server
+ * lets each user name itself alone.
  *
  * Promises: `principal` of an event that came this way is the name of the user whose connection sent it, whatever the
  * message says; a publisher claims no task and moves none under a claim; a write beyond a quota of the tenant is refused by
@@ -20,10 +23,10 @@ import { Effect, Layer } from "effect";
 import { isObject } from "../../domain/Json.ts";
 import { NatsConnection } from "../connection/NatsConnectionNats.ts";
 import { type ApiError, apiCode } from "../connection/RequestNats.ts";
-import { historyOf, root as streamRoot } from "../Subject.ts";
-import { userFinder } from "./AccessList.ts";
+import { historyOf, root as streamRoot, signedRoot } from "../Subject.ts";
+import { type User, userFinder } from "./AccessList.ts";
 import { type Admission, type Admit, always } from "./Admission.ts";
-import { writesRoot } from "./Roles.ts";
+import { isTenantRole, writesRoot } from "./Roles.ts";
 
 /** User of the connection, as nats-server says it. */
 const infoHeader = "Nats-Request-Info";
@@ -52,6 +55,9 @@ const userOf = (message: Msg): string | undefined => {
 
 const queueMoves: ReadonlySet<string> = new Set(["task.claimed", "task.released"]);
 
+/** A consumer's delivery is no user's publish: its deliver subject may name any user. */
+const isDelivery = ({ reply }: Msg): boolean => reply?.startsWith("$JS.") === true;
+
 const namesClaim = (message: Msg): boolean => {
   try {
     const data: unknown = message.json();
@@ -76,10 +82,10 @@ const signed = (message: Msg, principal: string): MsgHdrs => {
   return made;
 };
 
-/** Admission of a message by the quotas of its tenant. */
-const admission = (message: Msg, admit: Admit): Admission => {
-  const history = historyOf(message.subject, writesRoot);
-  if (history === undefined) return undefined;
+/** Admission of a message by the quotas of its tenant. Configuration has none: an operator changes a used quota by it. */
+const admission = (message: Msg, to: string, admit: Admit): Admission => {
+  const history = historyOf(to);
+  if (history === undefined || history.kind === "config" || history.kind === "store") return undefined;
   const thread = history.kind === "thread" ? history.id : undefined;
   return admit(history.tenant, { bytes: message.data.byteLength, events: 1, thread });
 };
@@ -129,27 +135,24 @@ const handOn = ({ link, nc }: Connection, message: Msg, to: string, with_: MsgHd
   nc.publish(to, message.data, { headers: with_, reply: address.reply });
 };
 
-/** Hands on what tenants' users write until the scope closes. `root` is the data folder, where users are listed. */
+/** Hands on what users write until the scope closes. `root` is the data folder, where users are listed. */
 export const serve = (root: string, admit: Admit = always) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const connection = yield* NatsConnection;
       const find = userFinder(root);
       const batches = new RefusedBatches();
-      const take = (message: Msg): void => {
+      const handle = (message: Msg, user: User | undefined, to: string): void => {
         const refuse = (code: number, why: string) => message.respond(JSON.stringify({ error: refusal(code, why) }));
-        const known = userOf(message);
-        const user = known === undefined ? undefined : find(known);
         if (user === undefined) return void refuse(403, "the user of this connection is unknown");
         const type = message.headers?.get("ce-type") ?? "";
-        if (isWorkers(message, type))
+        if (isTenantRole(user.role) && isWorkers(message, type))
           return void refuse(403, `${type} is said by workers: ${user.name} is ${user.role}`);
-        const refused = batches.of(message) ?? admission(message, admit);
+        const refused = batches.of(message) ?? admission(message, to, admit);
         if (refused !== undefined) {
           batches.add(message, refused);
           return void (message.reply === undefined ? undefined : message.respond(quotaAnswer(refused)));
         }
-        const to = streamRoot + message.subject.slice(writesRoot.length);
         try {
           handOn(connection, message, to, signed(message, user.name));
         } catch (error) {
@@ -157,16 +160,29 @@ export const serve = (root: string, admit: Admit = always) =>
           refuse(400, error instanceof Error ? error.message : String(error));
         }
       };
-      yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          connection.nc.subscribe(`${writesRoot}.*.*.*`, {
-            queue,
-            callback: (error, message) => {
-              if (error === null) take(message);
-            },
-          }),
-        ),
-        (opened) => Effect.sync(() => opened.unsubscribe()),
-      );
+      const ofTenant = (message: Msg): void => {
+        const known = userOf(message);
+        const user = known === undefined ? undefined : find(known);
+        handle(message, user, streamRoot + message.subject.slice(writesRoot.length));
+      };
+      const ofStore = (message: Msg): void => {
+        if (isDelivery(message)) return;
+        const [, name = "", ...history] = message.subject.split(".");
+        handle(message, find(name), [streamRoot, ...history].join("."));
+      };
+      const listen = (subject: string, take: (message: Msg) => void) =>
+        Effect.acquireRelease(
+          Effect.sync(() =>
+            connection.nc.subscribe(subject, {
+              queue,
+              callback: (error, message) => {
+                if (error === null) take(message);
+              },
+            }),
+          ),
+          (opened) => Effect.sync(() => opened.unsubscribe()),
+        );
+      yield* listen(`${writesRoot}.*.*.*`, ofTenant);
+      yield* listen(`${signedRoot}.*.*.*.*`, ofStore);
     }),
   );

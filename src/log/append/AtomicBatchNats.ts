@@ -151,7 +151,7 @@ const writeOne = async (
 ): Promise<Outcome> => {
   const headers = new HeaderBlock(wire, expectation(expected));
   const answer = await ask(publisher.nc, publisher.link, {
-    subject,
+    subject: publisher.link.writes(subject),
     payload: wire.body,
     headers,
     timeoutMillis: publisher.timeoutMillis,
@@ -182,10 +182,11 @@ const writeBatch = async (publisher: Publisher, writes: ReadonlyArray<Write>): P
       if (!begun.has(subject)) own += expectation(expected);
       begun.add(subject);
       const headers = new HeaderBlock(wire, own);
-      const question = { subject, payload: wire.body, headers, timeoutMillis };
+      const to = link.writes(subject);
+      const question = { subject: to, payload: wire.body, headers, timeoutMillis };
       if (number === total) last = ask(nc, link, question);
       else if (number === 1) first = ask(nc, link, question);
-      else if (link.connected) nc.publish(subject, wire.body, { headers });
+      else if (link.connected) nc.publish(to, wire.body, { headers });
     }
   }
   const [opened, committed] = await Promise.all([first, last]);

@@ -14,6 +14,7 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import * as StreamLinks from "../../machine/StreamLinks.ts";
 import {
   type Block,
@@ -59,7 +60,7 @@ export const accountFolders = (storeFolder: string): ReadonlyArray<string> => {
 
 const readMeta = (folder: string): StreamMeta | undefined => {
   try {
-    return JSON.parse(fs.readFileSync(path.join(folder, "meta.inf"), "utf8"));
+    return JSON.parse(OwnFile.readText(path.join(folder, "meta.inf")));
   } catch {
     return undefined;
   }
@@ -116,7 +117,7 @@ export const blocksOf = ({ path: folder }: StreamFolder): ReadonlyArray<number> 
 /** A file that cannot be read is a block without a record. */
 const readFile = (file: string): Buffer => {
   try {
-    return fs.readFileSync(file);
+    return OwnFile.read(file, Infinity);
   } catch {
     return Buffer.alloc(0);
   }
@@ -131,7 +132,7 @@ export function* readBlocks(folder: StreamFolder): Generator<Block> {
 const firstSequence = (file: string): number | undefined => {
   const head = Buffer.alloc(12);
   try {
-    const handle = fs.openSync(file, "r");
+    const handle = OwnFile.open(file);
     try {
       if (fs.readSync(handle, head) < head.length || head.subarray(0, 3).equals(compressedMark)) return undefined;
       return Number(head.readBigUInt64LE(4));

@@ -44,9 +44,10 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly nc: Client;
   readonly replies: Replies;
   readonly route: Link["route"];
+  readonly writes: Link["writes"];
   readonly guard: Guard | undefined;
 }): Effect.fn.Return<Gate> {
-  const { guard, nc, replies, route } = options;
+  const { guard, nc, replies, route, writes } = options;
   const clock = yield* Clock.Clock;
   const callbacks = new Set<() => void>();
   let wake: (() => void) | undefined;
@@ -55,6 +56,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const socket = {
     replies,
     route,
+    writes,
     connected: true,
     refused: undefined,
     lostAt: undefined as number | undefined,
@@ -67,6 +69,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const link = {
     replies,
     route,
+    writes,
     connected: guard === undefined,
     refused: undefined as LogCondition | undefined,
     lostAt: guard === undefined ? undefined : elapsedUnsafe(clock),

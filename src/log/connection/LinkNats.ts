@@ -31,6 +31,11 @@ export interface Link {
    * server cannot bound to one tenant.
    */
   readonly route: (subject: string) => string;
+  /**
+   * Subject that an event of a history is written to: the history's own, or, of a worker or operator, one that names this
+   * user and that the daemon hands on (see TenantWritesNats).
+   */
+  readonly writes: (subject: string) => string;
   /** Reports an oddity (the stream is not served): the guard looks again at once. */
   readonly doubt: () => void;
 }

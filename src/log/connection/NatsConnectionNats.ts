@@ -20,6 +20,7 @@ import {
 import { Context, Effect, Layer, Stream } from "effect";
 import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import { isObject } from "../../domain/Json.ts";
 import { isAtLeast, minimumVersion } from "../../machine/nats/NatsBinary.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import { Replies } from "./RepliesNats.ts";
@@ -29,6 +30,7 @@ import * as Gate from "./GateNats.ts";
 import type { Link, LinkState } from "./LinkNats.ts";
 import * as ServerAccess from "./ServerAccess.ts";
 import type { StreamGuard } from "./StreamGuardNats.ts";
+import { root as streamRoot, signedRoot } from "../Subject.ts";
 import * as Unusable from "./NatsUnusable.ts";
 
 export type { Link, LinkState } from "./LinkNats.ts";
@@ -210,6 +212,35 @@ const daemons: Readonly<Record<string, string>> = {
 };
 export const viaDaemon: Route = (subject) => daemons[subject] ?? subject;
 
+/** Question for the permissions of one's own user, answered by nats-server in each account. */
+const ownPermissions = "$SYS.REQ.USER.INFO";
+const itself: Link["writes"] = (subject) => subject;
+
+/** First subject tokens of this user's writes, by its permissions; undefined for a user who writes directly. */
+const writesPrefix = (permissions: unknown): string | undefined => {
+  if (!isObject(permissions) || !isObject(permissions["publish"])) return undefined;
+  const { allow } = permissions["publish"];
+  const first = Array.isArray(allow) ? allow.find((word) => String(word).startsWith(`${signedRoot}.`)) : undefined;
+  return typeof first === "string" ? first.split(".").slice(0, 2).join(".") : undefined;
+};
+
+/** Only a user with a private inbox can be one of ours whose writes name it: another costs no question. */
+const writesOf = Effect.fnUntraced(function* (nc: Client, url: string, inboxPrefix: string | undefined) {
+  if (inboxPrefix === undefined) return itself;
+  const answer = yield* Effect.promise(() =>
+    nc.request(ownPermissions, undefined, { timeout: 5_000 }).then(
+      (message): unknown => message.json(),
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    ),
+  );
+  // A server that does not let its users ask is none whose configuration is ours.
+  if (answer instanceof Error)
+    return /timeout/i.test(answer.name) ? yield* Unusable.refused(url, "no answer in time") : itself;
+  const data = isObject(answer) && isObject(answer["data"]) ? answer["data"] : {};
+  const prefix = writesPrefix(data["permissions"]);
+  return prefix === undefined ? itself : (subject: string) => `${prefix}${subject.slice(streamRoot.length)}`;
+});
+
 /** The account has no JetStream of its own. */
 const jetStreamNotEnabled = 10_039;
 
@@ -301,8 +332,10 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
   const route = yield* checkJetStream(nc, url);
   if (options.isWholeStore === true && route === viaDaemon) return yield* Unusable.tenantOnly(url);
 
+  const writes = route === viaDaemon ? itself : yield* writesOf(nc, url, inboxPrefix);
+
   const replies = new Replies(nc, inboxPrefix);
-  const gate = yield* Gate.make({ nc, replies, route, guard: options.guard });
+  const gate = yield* Gate.make({ nc, replies, route, writes, guard: options.guard });
   yield* watch({
     nc,
     lost: Effect.andThen(

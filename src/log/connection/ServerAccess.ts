@@ -10,6 +10,7 @@ import { Effect, Redacted } from "effect";
 import { readFileSync } from "node:fs";
 import { fileOf } from "../../machine/KeyFiles.ts";
 import * as Listen from "../../machine/Listen.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import { variable } from "../../machine/UserFolders.ts";
 import { Credentials, splitUrls } from "./NatsCredentialsNats.ts";
 
@@ -80,7 +81,7 @@ const fromEnvironment: Effect.Effect<Given> = Effect.gen(function* () {
 
 const textOf = (file: string): string => {
   try {
-    return readFileSync(file, "utf8");
+    return OwnFile.readText(file);
   } catch {
     return "";
   }

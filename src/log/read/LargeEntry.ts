@@ -3,6 +3,7 @@
  *
  * Room: log.
  */
+import { isUtf8 } from "node:buffer";
 import { Effect, Result, Schema } from "effect";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../../domain/Event.ts";
 import { EntryRecorded } from "../../domain/thread/ThreadEvents.ts";
@@ -40,9 +41,11 @@ const isJson = (text: string): boolean => {
   }
 };
 
-/** The blob's JSON as `entry`; anything else as a line that is not JSON. */
+/** The blob's JSON as `entry`; bytes that are not UTF-8 as such; anything else as a line that is not JSON. */
 const filled = (event: RecordedEvent, data: EntryRecorded, bytes: Uint8Array): RecordedEvent => {
   const { blob: _, entry: __, ...rest } = data;
+  if (!isUtf8(bytes))
+    return { ...event, body: Buffer.from(JSON.stringify({ ...rest, base64: asBuffer(bytes).toString("base64") })) };
   const text = asBuffer(bytes).toString("utf8");
   if (!isJson(text)) return { ...event, body: Buffer.from(JSON.stringify({ ...rest, text: "" }), "utf8") };
   // Put together as text: the entry may be tens of megabytes, and whoever reads it parses it anyway.

@@ -9,6 +9,7 @@ import type { ClientOptions } from "../../edge/http/TenantClients.ts";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
 import { DataFolder } from "../../machine/DataFolder.ts";
 import * as Listen from "../../machine/Listen.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 
 /** Ours while it is free: no service that is widely known listens there. */
 const usualPort = 4280;
@@ -42,8 +43,7 @@ export interface Doors {
 const portFile = Effect.map(DataFolder, ({ root }) => `${root}/http-port`);
 
 const lastPort = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem;
-  const text = yield* Effect.option(fs.readFileString(yield* portFile));
+  const text = yield* Effect.option(OwnFile.text(yield* portFile));
   const last = Number(Option.getOrElse(text, () => ""));
   return Number.isInteger(last) && last > 0 && last < 65_536 ? [last] : [];
 });

@@ -15,6 +15,7 @@ import { storedOf } from "../../log/blocks/BlockFile.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
 import { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import { digestOf, hex } from "../../log/Digest.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import type { Folder } from "../heal/Plan.ts";
 import { copyDatabase } from "./DatabaseCopySqlite.ts";
 import * as Manifest from "./Manifest.ts";
@@ -138,7 +139,7 @@ const databases = Effect.fnUntraced(function* (options: Options) {
 const configuration = ({ folder, into, withKeys }: Options): ReadonlyArray<Manifest.BackedUp> =>
   smallFiles(folder.root, withKeys).flatMap((name) => {
     try {
-      return [Manifest.writeFile(into, path.join("files", name), fs.readFileSync(path.join(folder.root, name)))];
+      return [Manifest.writeFile(into, path.join("files", name), OwnFile.read(path.join(folder.root, name), Infinity))];
     } catch (cause) {
       // It was removed meanwhile.
       if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];

@@ -13,6 +13,7 @@ import * as path from "node:path";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import { InnerPath } from "../../machine/InnerPath.ts";
 import * as MakeFolder from "../../machine/MakeFolder.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 
 /** The backup cannot be made, or is not what it must be. */
 export class BackupUnusable extends Schema.TaggedError<BackupUnusable>()("BackupUnusable", {
@@ -83,7 +84,7 @@ export const read = (folder: string): Effect.Effect<Manifest | undefined, Backup
   Effect.try({
     try: () => {
       const file = path.join(folder, name);
-      return fs.existsSync(file) ? decode(fs.readFileSync(file, "utf8")) : undefined;
+      return fs.existsSync(file) ? decode(OwnFile.readText(file)) : undefined;
     },
     catch: (cause) =>
       unusable(`${path.join(folder, name)} is no manifest of a backup: ${String(cause)}`, "Name another folder."),
@@ -134,7 +135,7 @@ const pieceBytes = 1024 * 1024;
 
 /** The digest of a file, read in pieces. Throws what the file system throws. */
 export const digestOfFile = (file: string): { readonly bytes: number; readonly sha256: string } => {
-  const handle = fs.openSync(file, "r");
+  const handle = OwnFile.open(file);
   try {
     const hash = createHash("sha256");
     const piece = Buffer.allocUnsafe(pieceBytes);

@@ -13,6 +13,7 @@ import { type BlockRecord, keyOf, readBlock, recordBytes, storedOf, writeRecord 
 import * as HighwayHash from "../../log/blocks/HighwayHash.ts";
 import { chained, hex, zeroChain } from "../../log/Digest.ts";
 import { provenEntryOf } from "../../log/Envelope.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import { leafOf } from "../Chain.ts";
 import { attempt, type BackupUnusable, type Manifest, type Segment, unusable, writeFile } from "./Manifest.ts";
 
@@ -23,7 +24,7 @@ const nameOf = (first: number, last: number): string =>
 
 /** Records of a segment, whole ones only. */
 export const recordsOf = (folder: string, stream: string, { first, path: file }: Segment): ReadonlyArray<BlockRecord> =>
-  readBlock(stream, first, fs.readFileSync(path.join(folder, file))).records;
+  readBlock(stream, first, OwnFile.read(path.join(folder, file), Infinity)).records;
 
 /** Everything in a backup's segments, ascending. */
 export function* allRecords(folder: string, { name, segments }: Manifest["stream"]): Generator<BlockRecord> {

@@ -4,12 +4,13 @@
  * Room: projection.
  */
 import { Effect, Schema } from "effect";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { grouped } from "../../domain/Grouped.ts";
 import { type BlockRecord, recordBytes } from "../../log/blocks/BlockFile.ts";
 import type { Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import * as StoreRecord from "../../machine/StoreRecord.ts";
 import * as NatsHealth from "../../machine/nats/NatsHealth.ts";
 import { open as openLedger } from "./LedgerCopySqlite.ts";
@@ -115,7 +116,7 @@ export const identityKey = "recollect.identity";
 /** The data folder's record of its stream; undefined where there is none that is whole. */
 const recordOf = (root: string): StoreRecord.StoreRecord | undefined => {
   try {
-    const known = StoreRecord.parse(readFileSync(path.join(root, "store.json"), "utf8"));
+    const known = StoreRecord.parse(OwnFile.readText(path.join(root, "store.json")));
     return known._tag === "Known" ? known.record : undefined;
   } catch {
     return undefined;

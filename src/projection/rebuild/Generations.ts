@@ -11,6 +11,7 @@
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import * as OwnFile from "../../machine/OwnFile.ts";
 
 const parts = (link: string) => {
   const extension = path.extname(link);
@@ -143,7 +144,7 @@ const othersOf = (link: string): ReadonlyArray<string> => {
 export const kept = (link: string): ReadonlyArray<Kept> =>
   othersOf(link)
     .filter(isKept)
-    .map((file) => ({ name: path.basename(file), why: fs.readFileSync(keptMark(file), "utf8").trim() }));
+    .map((file) => ({ name: path.basename(file), why: OwnFile.readText(keptMark(file)).trim() }));
 
 /** Removes a kept file for good; false when none has that name. */
 export const discardKept = (link: string, name: string): boolean => {

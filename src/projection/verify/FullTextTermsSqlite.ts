@@ -5,7 +5,8 @@
  *
  * FTS5's own `integrity-check` reads the pages one after the other and never asks this list, so that a changed term in it
  * makes a search miss rows without a word. Table `_idx` has one row for each leaf page on which a term begins: the shortest
- * beginning of that term that tells it from the term before it (FTS5's file format, "fts5_index.c").
+ * beginning of that term that tells it from the term before it (FTS5's file format, "fts5_index.c"). So each row is a beginning
+ * of the page's first term, and greater than the last term of the page before: a shorter one leads a search past its page.
  */
 import type Database from "better-sqlite3";
 
@@ -37,13 +38,33 @@ const numberAt = (block: Buffer, at: number): readonly [value: number, next: num
   return [value, at + 9];
 };
 
-/** The first term that begins on a page; undefined where none does. Its footer lists where terms begin. */
-const firstTermOf = (block: Buffer): Buffer | undefined => {
+/** Room for one term: FTS5 takes a token of 32 KiB at most, and a page is smaller than that. */
+const spelled = Buffer.alloc(65_536);
+
+/**
+ * The first and the last term that begin on a page; undefined where none does. Its footer lists where terms begin; each
+ * but the first shares a number of bytes with the one before it.
+ */
+const termsOf = (block: Buffer): { readonly first: Buffer; readonly last: Buffer } | undefined => {
   if (block.length < 4) return undefined;
   const footer = block.readUInt16BE(2);
   if (footer >= block.length) return undefined;
-  const [length, from] = numberAt(block, numberAt(block, footer)[0]);
-  return block.subarray(from, from + length);
+  let [at, next] = numberAt(block, footer);
+  const [length, from] = numberAt(block, at);
+  const first = block.subarray(from, from + length);
+  if (next >= block.length) return { first, last: first };
+  first.copy(spelled);
+  let end = length;
+  while (next < block.length) {
+    const [step, behind] = numberAt(block, next);
+    at += step;
+    next = behind;
+    const [shared, afterShared] = numberAt(block, at);
+    const [more, start] = numberAt(block, afterShared);
+    block.copy(spelled, shared, start, start + more);
+    end = shared + more;
+  }
+  return { first, last: Buffer.from(spelled.subarray(0, end)) };
 };
 
 /** The first difference, in words; undefined where list and pages say the same. */
@@ -53,14 +74,21 @@ export const termFault = (db: Database.Database, index: string): string | undefi
     .prepare<[], Term>(`SELECT segid, CAST(term AS BLOB) AS term, pgno FROM ${index}_idx`)
     .safeIntegers();
   for (const { pgno, segid, term } of listed.iterate()) terms.set((segid << segmentShift) + (pgno >> 1n), term);
-  const pages = db.prepare<[bigint], Page>(`SELECT id, block FROM ${index}_data WHERE id >= ?`).safeIntegers();
+  const pages = db
+    .prepare<[bigint], Page>(`SELECT id, block FROM ${index}_data WHERE id >= ? ORDER BY id`)
+    .safeIntegers();
+  /** The last term of the segment so far. */
+  let before: { readonly segment: bigint; readonly term: Buffer } | undefined;
   for (const { block, id } of pages.iterate(firstPage)) {
     if (!isLeaf(id)) continue;
-    const [is, said] = [firstTermOf(block), terms.get(id)];
+    const segment = id >> segmentShift;
+    const [is, said] = [termsOf(block), terms.get(id)];
     terms.delete(id);
     if (is === undefined && said === undefined) continue;
-    if (is === undefined || said === undefined || !is.subarray(0, said.length).equals(said))
-      return `the term that its list has for page ${id & pageNumber} of segment ${id >> segmentShift} is not the first one there`;
+    const isBehind = said !== undefined && (before?.segment !== segment || before.term.compare(said) < 0);
+    if (is !== undefined) before = { segment, term: is.last };
+    if (is === undefined || said === undefined || !isBehind || !is.first.subarray(0, said.length).equals(said))
+      return `the term that its list has for page ${id & pageNumber} of segment ${id >> segmentShift} does not lead to the first one there`;
   }
   const [left] = terms.keys();
   return left === undefined

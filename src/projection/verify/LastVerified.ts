@@ -8,6 +8,7 @@
 import { Effect, Option, Schema } from "effect";
 import * as fs from "node:fs";
 import { Sequence } from "../../domain/History.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 
 const LastVerified = Schema.Struct({ sequence: Sequence, chain: Schema.String, at: Schema.Finite });
 export type LastVerified = typeof LastVerified.Type;
@@ -18,7 +19,7 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(LastVerified));
 
 export const readSync = (path: string): LastVerified | undefined => {
   try {
-    return Option.getOrUndefined(decode(fs.readFileSync(fileOf(path), "utf8")));
+    return Option.getOrUndefined(decode(OwnFile.readText(fileOf(path))));
   } catch {
     return undefined;
   }

@@ -7,6 +7,7 @@ import { Option, Schema } from "effect";
 import * as fs from "node:fs";
 import { Sequence } from "../../domain/History.ts";
 import { SequenceRange } from "../../domain/StoreEvents.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 
 /**
  * - `stream`, `both`, `content`: places where the copies differ and the stream has to be mended
@@ -63,7 +64,7 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(ScrubState));
 /** `none` where there is no file, or none that can be read: the pass begins at the beginning. */
 export const readSync = (path: string): ScrubState => {
   try {
-    return Option.getOrElse(decode(fs.readFileSync(fileOf(path), "utf8")), () => none);
+    return Option.getOrElse(decode(OwnFile.readText(fileOf(path))), () => none);
   } catch {
     return none;
   }

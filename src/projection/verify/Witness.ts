@@ -10,6 +10,7 @@
 import { Effect, Option, Schema } from "effect";
 import * as fs from "node:fs";
 import { Sequence } from "../../domain/History.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 
 export const Head = Schema.Struct({
   sequence: Sequence,
@@ -22,16 +23,14 @@ export type Head = typeof Head.Type;
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Head));
 
-const isMissing = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "ENOENT";
-
 /** Head in the witness file; undefined before the first look; `none` for a file that is no witness, or no longer one. */
 export const read = (file: string): Effect.Effect<Head | "none" | undefined> =>
   Effect.sync(() => {
     try {
-      const text = fs.readFileSync(file, "utf8");
+      const text = OwnFile.readText(file);
       return text === "" ? undefined : Option.getOrElse(decode(text), () => "none" as const);
     } catch (cause) {
-      return isMissing(cause) ? undefined : "none";
+      return OwnFile.isMissing(cause) ? undefined : "none";
     }
   });
 

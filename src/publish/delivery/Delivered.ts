@@ -30,7 +30,7 @@ export type Delivered =
 export type DeliveryError = AccessDenied | AppendRefused | TaskRefusal | LogUnavailable | NotAccepted;
 
 export interface Options {
-  /** Patience for the log before a command goes to the spool, milliseconds. Default 250. */
+  /** Patience for the log before a command goes to the spool, milliseconds. Default 250, and 1,000 before it has answered once. */
   readonly patienceMillis?: number | undefined;
   /**
    * For a program that must go on whatever the server says: what it does not let us write is spooled all the same, and this

@@ -32,6 +32,8 @@ import { KnownTasks } from "../write/WriteCommand.ts";
 export type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
 
 const defaultPatienceMillis = 250;
+/** Before the server has answered once: a dial and a name take several round trips, and may end in a refusal. */
+const firstPatienceMillis = 1_000;
 /** Poll interval while waiting for the drain, milliseconds. */
 const drainedLookMillis = 10;
 /** Closing waits this long for outstanding calls; each takes at most our patience and one write to disk. */
@@ -53,6 +55,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     fibers,
     owner: { pid: process.pid, name: random.nextDoubleUnsafe().toString(36).slice(2) },
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
+    firstPatienceMillis: options.patienceMillis ?? firstPatienceMillis,
     whenDenied: options.whenDenied,
   });
   yield* delivery.begin;
@@ -79,6 +82,7 @@ interface Parts {
   readonly fibers: Scope.Closeable;
   readonly owner: Owner;
   readonly patienceMillis: number;
+  readonly firstPatienceMillis: number;
   readonly whenDenied: WhenDenied;
 }
 
@@ -106,6 +110,8 @@ export class Delivery {
   /** Lower bound of the stream's end, as this process knows it. */
   readonly #end: StreamEndSeen;
   readonly #denials: Denials;
+  /** The log has answered once, or did not in time. */
+  #isMet = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -239,8 +245,10 @@ export class Delivery {
       const results: Array<Fate> = [];
       let placed = commands;
       while (results.length < commands.length) {
+        const wasMet = this.#isMet;
+        if (!wasMet) yield* this.#meet;
         const isDirect = this.#mode.isDirect;
-        const mayTry = isDirect && (yield* this.#knowsEnd);
+        const mayTry = isDirect && (wasMet ? yield* this.#knowsEnd : this.#end.now !== undefined);
         // None of these was attempted yet, or it has its end since then.
         const { now } = this.#end;
         placed = placed.map((command) =>
@@ -264,6 +272,13 @@ export class Delivery {
       }
       return results;
     });
+  }
+
+  /** Waits for the log's first answer, so that what the server does not let us is an error of the first call, too. */
+  get #meet(): Effect.Effect<void> {
+    return Effect.suspend(() => this.#direct.patiently([], this.#end.learn)).pipe(
+      Effect.andThen(Effect.sync(() => (this.#isMet = true))),
+    );
   }
 
   /** True once the stream's end is known. Asks when it is not, so that nothing is attempted before. */

@@ -10,12 +10,13 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { folderOf } from "../../machine/KeyFiles.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 
 const keyBytes = 32;
 
 const read = (file: string): Uint8Array | undefined => {
   try {
-    const key = Buffer.from(fs.readFileSync(file, "latin1").trim(), "hex");
+    const key = Buffer.from(OwnFile.readText(file).trim(), "hex");
     return key.byteLength === keyBytes ? key : undefined;
   } catch {
     return undefined;

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { policyFieldNames, settingsOf } from "../../domain/audit/PolicySettings.ts";
 import { isObject } from "../../domain/Json.ts";
 import { redactorOf } from "../../domain/secret/SecretSettings.ts";
+import * as OwnFile from "../../machine/OwnFile.ts";
 import { secretKeyOf } from "./SecretKeyFile.ts";
 import { type Policy, StoragePolicy } from "./StoragePolicy.ts";
 
@@ -33,7 +34,7 @@ const parse = (text: string): unknown => {
 const valuesIn = (file: string): Values => {
   try {
     if (fs.statSync(file).size > maxFileBytes) return {};
-    const value = parse(fs.readFileSync(file, "utf8"));
+    const value = parse(OwnFile.readText(file));
     return isObject(value) ? value : {};
   } catch {
     return {};

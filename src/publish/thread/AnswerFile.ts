@@ -10,6 +10,7 @@ import * as fs from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import * as OwnFile from "../../machine/OwnFile.ts";
 
 /** Plain descriptors: Node ends a program in which a FileHandle was forgotten and collected. */
 const open = promisify(fs.open);
@@ -95,7 +96,7 @@ export const filesIn = (folder: string): ReadonlyArray<string> => {
 export const linesOf = (path: string): ReadonlyArray<unknown> | undefined => {
   try {
     if (fs.statSync(path).size > mostBytes) return undefined;
-    const lines = fs.readFileSync(path, "utf8").split("\n");
+    const lines = OwnFile.readText(path).split("\n");
     const values: Array<unknown> = [];
     for (const line of lines.slice(0, -1)) {
       try {

@@ -18,6 +18,8 @@ export interface ReportColumn {
 /** Dimension to group rows by: an SQL expression over the section's row `a`, . */
 export interface Dimension extends ReportColumn {
   readonly sql: string;
+  /** Expression of its number in v_names, where the row has one: rows are grouped by it in half the time. */
+  readonly key?: string;
   /** True for a dimension of the row's thread `t`, not of the row itself. */
   readonly ofThread?: boolean;
 }
@@ -31,7 +33,8 @@ export interface Plot {
 
 /**
  * One statement. Its names: `:since` and `:until` (epoch milliseconds, the second exclusive; always numbers), `:tenant`,
- * `:limit`. `{by}` in it is the dimension's expression, `{name}` its column, `{join}` what it needs. Sums by time
+ * `:limit`. `{by}` in it is the dimension's expression, `{name}` its column, `{join}` what it needs; `{key}` is what it is grouped by,
+ * its number or itself, and `{text x}` the dimension of a key `x`. Sums by time
  * have quarters of an hour: moments between them count from the quarter's beginning.
  */
 export interface Section {
@@ -39,6 +42,8 @@ export interface Section {
   readonly title: string;
   readonly doc: string;
   readonly sql: string;
+  /** Asked in place of `sql` by a dimension with a number. */
+  readonly sqlByNumber?: string;
   /** Behind the dimension's own column, where there is one. */
   readonly columns: ReadonlyArray<ReportColumn>;
   /** True when rows are grouped by a dimension of the report. */
@@ -93,6 +98,9 @@ export const narrowed = (sql: string, names: ReadonlyArray<keyof Only>): string 
   sql.replaceAll(/\{only (\w+)\}/g, (_, alias: string) =>
     names.map((name) => ` AND ${narrowing[name](alias)}`).join(""),
   );
+
+/** SQL: the text of a number. */
+export const textOf = (number: string): string => `(SELECT n.text FROM v_names n WHERE n.name_number = ${number})`;
 
 /** A column in one line. */
 export const column = (name: string, unit: Unit, doc: string): ReportColumn => ({ name, unit, doc });

@@ -15,6 +15,7 @@ import {
   type Report,
   type ReportColumn,
   type Section,
+  textOf,
   withDays,
   withThreads,
 } from "./Report.ts";
@@ -82,7 +83,12 @@ export const filled = (text: string, by: Dimension | undefined, only: ReadonlyAr
   if (by === undefined) return withThreads(withDays(sql));
   // A trend by day has them already.
   const joined = isTime(by) && !sql.includes("{days}") ? "{days}" : by.ofThread === true ? "{threads}" : "";
-  const asked = sql.replaceAll("{by}", by.sql).replaceAll("{name}", by.name).replaceAll("{join}", joined);
+  const asked = sql
+    .replaceAll(/\{text (\S+)\}/g, (_, key: string) => (by.key === undefined ? key : textOf(key)))
+    .replaceAll("{key}", by.key ?? by.sql)
+    .replaceAll("{by}", by.sql)
+    .replaceAll("{name}", by.name)
+    .replaceAll("{join}", joined);
   const own = withThreads(withDays(asked));
   return isTime(by) ? own.replace(/ORDER BY [^()]+ LIMIT :limit$/, "ORDER BY 1 DESC LIMIT :limit") : own;
 };
@@ -101,7 +107,7 @@ const runSection = (section: Section, by: Dimension | undefined, request: Report
     const query = yield* Query;
     const own = section.isBy === true ? by : undefined;
     const only = namesOf(request.only);
-    const sql = filled(section.sql, own, only);
+    const sql = filled(own?.key === undefined ? section.sql : (section.sqlByNumber ?? section.sql), own, only);
     const all: Readonly<Record<string, Value>> = {
       ...Object.fromEntries(only.map((name) => [name, request.only?.[name] ?? null])),
       tenant: request.tenant,

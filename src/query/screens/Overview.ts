@@ -7,6 +7,7 @@ import { Effect } from "effect";
 import { modelOfUsage } from "../../../projections/activity/tokens.ts";
 import { priceOf } from "../../../projections/answers/costs.ts";
 import { callCounts } from "../../../projections/toolCalls.ts";
+import { isMain } from "../ThreadConditionsSqlite.ts";
 import { listOrder } from "../../../projections/threads.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
 import { Ask } from "./Ask.ts";
@@ -202,11 +203,9 @@ const name = (value: string): string => `(SELECT name FROM names WHERE text = ${
 export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: number) {
   const { rows } = yield* Ask;
   const { agent, limit, model, offset = 0, parent, project, tenant } = choice;
-  const isRoot = `(t.parent_thread_id IS NULL OR t.parent_relation IS 'fork' OR NOT EXISTS (
-    SELECT 1 FROM threads p WHERE p.thread_id = t.parent_thread_id AND p.tenant = t.tenant))`;
   const conditions = [
     `NOT ${hiddenThread}`,
-    parent === undefined ? isRoot : `t.parent_thread_id = ${name(":parent")} AND t.parent_relation IS NOT 'fork'`,
+    parent === undefined ? isMain : `t.parent_thread_id = ${name(":parent")} AND t.parent_relation IS NOT 'fork'`,
     ...(project === undefined ? [] : [`t.cwd = ${name(":project")}`]),
     ...(agent === undefined ? [] : [`(t.client = ${name(":agent")} OR t.tool = ${name(":agent")})`]),
     ...(model === undefined

@@ -55,6 +55,16 @@ describe("secrets in texts", () => {
     }
   });
 
+  it("are found behind Basic, whatever name and password the base64 is of, and a word is none", () => {
+    for (let length = 5; length < 40; length++) {
+      const secret = Buffer.from(`user:${"k".repeat(length)}-x`).toString("base64");
+      assert.notInclude(redactor().text(`send it as Basic ${secret} then`), secret);
+      assert.notInclude(redactor().text(`Authorization: Basic ${secret}`), secret);
+    }
+    const words = "Basic understanding of basic requirements, BASIC authentication";
+    assert.strictEqual(redactor().text(words), words);
+  });
+
   it("are replaced alone: what stands around them is as it was", () => {
     const [first] = planted("a");
     assert.isDefined(first);

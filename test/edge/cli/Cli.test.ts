@@ -116,7 +116,7 @@ describe("the command line, where no daemon runs", { timeout: 300_000 }, () => {
     writeFileSync(picture, Buffer.from("89504e470d0a1a0a00", "hex"));
     const { code, err, out } = await run("import", picture);
     assert.strictEqual(code, 2);
-    assert.include(err, `${picture}  it is a PNG picture, which holds no conversation`);
+    assert.include(err, `${picture}\n    it is a PNG picture, which holds no conversation`);
     assert.match(err, /^recollect: Nothing was imported: the file holds no conversation that can be read\.$/m);
     assert.notMatch(out, /png/);
     const beside = await run("import", picture, transcript);

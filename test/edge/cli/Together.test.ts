@@ -15,20 +15,14 @@ interface Listed {
   readonly threads: ReadonlyArray<{ readonly threadId: string }>;
 }
 
-/** Listens on ports of this machine, those that another program has left out, until it is disposed. */
-const taken = async (ports: ReadonlyArray<number>): Promise<AsyncDisposable> => {
-  const servers = await Promise.all(
-    ports.map(
-      (port) =>
-        new Promise<Server>((resolve) => {
-          const server = createServer();
-          server.once("error", () => resolve(server));
-          server.listen(port, "127.0.0.1", () => resolve(server));
-        }),
-    ),
-  );
-  const closed = (server: Server) => new Promise<void>((resolve) => void server.close(() => resolve()));
-  return { [Symbol.asyncDispose]: async () => void (await Promise.all(servers.map(closed))) };
+/** Listens on a port of this machine until it is disposed. */
+const taken = async (port: number): Promise<AsyncDisposable> => {
+  const server = await new Promise<Server>((resolve, reject) => {
+    const listening = createServer((socket) => socket.destroy());
+    listening.once("error", reject);
+    listening.listen(port, "127.0.0.1", () => resolve(listening));
+  });
+  return { [Symbol.asyncDispose]: () => new Promise<void>((resolve) => void server.close(() => resolve())) };
 };
 
 /** Nothing runs and nothing is locked: another command can begin at once. */
@@ -99,7 +93,7 @@ describe("commands together", { timeout: 300_000 }, () => {
     for (const { pid } of tails) process.kill(pid, "SIGSTOP");
     await up.end("SIGKILL");
     await until(() => !stage.natsIsRunning());
-    await using _ = await taken([port]);
+    await using _ = await taken(port);
     for (const { pid } of tails) process.kill(pid, "SIGCONT");
     await until(() => tails.some(({ pid }) => pid === stage.instance()?.pid));
     assert.notStrictEqual(portNow(), port);
@@ -160,8 +154,6 @@ describe("commands together", { timeout: 300_000 }, () => {
 describe("recollect up", { timeout: 300_000 }, () => {
   it("ends on SIGTERM as on Ctrl-C with nothing left, and finds port and data again", async () => {
     await using stage = new Stage();
-    // Both usual ports are taken, so that the ports of last time are ones that no other daemon of this machine asks for.
-    await using _ = await taken([4222, 4280]);
     const addresses: Array<string> = [];
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const up = await stage.up();

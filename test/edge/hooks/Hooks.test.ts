@@ -186,6 +186,12 @@ describe("the door for hooks", { timeout: 240_000 }, () => {
       "SELECT thread_id || ' ' || role || ' ' || text AS x FROM v_messages WHERE thread_id IN ('gm', 'cu') AND text <> '' AND kind IN ('prompt', 'answer') ORDER BY sequence",
       ["gm user read a", "cu user hi", "cu assistant hello"].map((x) => ({ x })),
     );
+    // A payload that says no time has that of its arrival.
+    await eventually(
+      `SELECT count(*) AS n FROM v_tool_calls c JOIN v_threads t USING (thread_id) WHERE thread_id = 'cx'
+       AND c.started_at > 1700000000000 AND c.ended_at >= c.started_at AND t.last_activity_at >= c.ended_at`,
+      [{ n: 1 }],
+    );
   });
 
   it("tells a session that asks for it what was done in its folder before", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest";
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Door } from "../http/Knock.ts";
@@ -129,6 +129,11 @@ describe("recollect hooks", { timeout: 240_000 }, () => {
     mkdirSync(join(away, "keys"));
     writeFileSync(join(away, "keys", "hooks.token"), "rct_none\n");
     writeFileSync(join(away, "http-port"), "1\n");
+    assert.strictEqual(await run("codex"), 0);
+    assert.strictEqual(await run("codex", "--fail-closed"), 2);
+    // What would be waited for without an end.
+    rmSync(join(away, "http-port"));
+    execFileSync("mkfifo", [join(away, "http-port")]);
     assert.strictEqual(await run("codex"), 0);
     assert.strictEqual(await run("codex", "--fail-closed"), 2);
   });

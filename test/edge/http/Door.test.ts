@@ -35,6 +35,16 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     assert.deepInclude(answer.json(), { type: "urn:recollect:problem:route", status: 404, title: "Not found" });
   });
 
+  it("shows a browser a screen with a way home where there is nothing, also where it is not signed in", async () => {
+    for (const path of ["/nothing/here", "/v1/nothing", "/<b>x"]) {
+      const answer = await door.ask(path, { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } });
+      assert.strictEqual(answer.status, 404, path);
+      assert.match(String(answer.headers["content-type"]), /^text\/html/, path);
+      assert.include(answer.text, '<a href="/">');
+      assert.notInclude(answer.text, "<b>x");
+    }
+  });
+
   it("takes a target that is no URL as an address where nothing is, or something", async () => {
     const { port } = new URL(door.url);
     for (const path of ["//", "///", "http://[/", "http://%/", "//[", "//sign-in?code=%"]) {

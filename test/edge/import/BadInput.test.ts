@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, FileSystem, Option, PlatformError } from "effect";
+import { Effect, FileSystem, Option, PlatformError, Result } from "effect";
 import { randomBytes } from "node:crypto";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { factsOf } from "../../../src/domain/Interpret.ts";
 import { inlineBytes } from "../../../src/edge/import/Entry.ts";
 import {
   claude,
@@ -73,6 +74,58 @@ describe("bad lines never stop an import and never disappear", () => {
       assert.deepInclude(report, { eventsAppended: 9, unknown: 4, refused: [], threads: 1 });
       assert.deepStrictEqual(yield* exportedBytes("s"), bytes);
       assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, duplicates: 9, unknown: 4 });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live(
+    "a line in another encoding is read with U+FFFD for what is wrong, named by its place, and comes out as it came",
+    () =>
+      Effect.gen(function* () {
+        const wrong = Buffer.from(
+          claude("s", "2", { message: { role: "user", content: "caf\u00e9 \u20ac" } }),
+          "latin1",
+        );
+        const place = wrong.indexOf(0xe9) + 1;
+        const bytes = Buffer.concat([
+          Buffer.from(`${claude("s", "1")}\n`),
+          wrong,
+          Buffer.from(`\n${claude("s", "3", { message: { role: "user", content: "a real \uFFFD" } })}\n`),
+          Buffer.from([0x7b, 0xff, 0x0a]),
+          Buffer.from("no JSON\n"),
+        ]);
+        const folder = yield* folderOf({ "a.jsonl": bytes });
+        const report = yield* importAll(folder);
+        assert.deepInclude(report, { eventsAppended: 5, messages: 3, unknown: 2, refused: [] });
+        assert.deepStrictEqual(
+          report.kept.map(({ byte, line, reason }) => [line, byte, reason]),
+          [
+            [2, place, "not UTF-8: read with U+FFFD in 2 places"],
+            [4, 2, "no JSON in UTF-8: all of it is kept as it came"],
+            [5, undefined, "no JSON in UTF-8: all of it is kept as it came"],
+          ],
+        );
+        assert.deepStrictEqual(yield* exportedBytes("s"), bytes);
+        const [, read] = yield* events;
+        const told = read === undefined ? [] : Result.getOrThrow(factsOf(read)).facts;
+        assert.include(JSON.stringify(told), "caf\uFFFD");
+        assert.deepStrictEqual(told.at(-1), {
+          _tag: "Noted",
+          kind: "encoding",
+          at: Date.parse("2026-01-02T03:04:05.678Z"),
+          text: `2 characters are not UTF-8 and shown as U+FFFD, from byte ${place} of the entry on. The bytes are kept as they came.`,
+        });
+      }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("a file all of whose lines are in another encoding is found by its content", () =>
+    Effect.gen(function* () {
+      const lines = Buffer.from(claudeLines("s", 0, 3).replaceAll('"s-', '"\u00e4-'), "latin1");
+      const report = yield* importAll(yield* folderOf({ "a.jsonl": lines }));
+      assert.deepInclude(report, { files: 1, messages: 3, unknown: 0, skipped: [] });
+      assert.deepStrictEqual(
+        report.kept.map(({ line }) => line),
+        [1, 2, 3],
+      );
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 
@@ -158,7 +211,7 @@ describe("documents", () => {
       assert.strictEqual(report.eventsAppended, 0);
       assert.deepStrictEqual(
         report.refused.map(({ reason }) => reason),
-        ["s: message 2 is not valid JSON in UTF-8", "s: message 2 is not valid JSON in UTF-8"],
+        ["s: message 2 is not valid JSON", "s: message 2 is not UTF-8, from byte 80 of the document on"],
       );
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
@@ -394,6 +447,24 @@ describe("records that an accident has hidden", () => {
       });
       assert.deepInclude(yield* importAll(folder), { files: 4, eventsAppended: 3, duplicates: 9, messages: 3 });
       assert.strictEqual(yield* exported("s"), claudeLines("s", 0, 3));
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("are read from UTF-32 too, across the pieces in which it is read", () =>
+    Effect.gen(function* () {
+      const text = claudeLines("s", 0, 40).replaceAll('"s-', '"\u{1F30D}-');
+      const codes = [...text].map((character) => character.codePointAt(0) ?? 0);
+      const wide = (put: (bytes: Buffer, code: number, at: number) => number, all: ReadonlyArray<number>) => {
+        const bytes = Buffer.alloc(4 * all.length);
+        for (const [index, code] of all.entries()) put(bytes, code, index * 4);
+        return bytes;
+      };
+      const little = (all: ReadonlyArray<number>) => wide((bytes, code, at) => bytes.writeUInt32LE(code, at), all);
+      const big = (all: ReadonlyArray<number>) => wide((bytes, code, at) => bytes.writeUInt32BE(code, at), all);
+      const files = [[0xfeff, ...codes], codes].flatMap((all) => [little(all), big(all)]);
+      const folder = yield* folderOf(Object.fromEntries(files.map((bytes, at) => [`${at}.jsonl`, bytes])));
+      assert.deepInclude(yield* importAll(folder), { files: 4, eventsAppended: 40, duplicates: 120, messages: 40 });
+      assert.strictEqual(yield* exported("s"), text);
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 

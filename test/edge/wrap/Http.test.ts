@@ -6,7 +6,8 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect as connectTo } from "node:net";
+import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { Recollect } from "../../../src/index.ts";
 import { parse } from "../../../src/edge/wrap/Arguments.ts";
@@ -69,6 +70,13 @@ const connect = async (url: string) => {
   return client;
 };
 
+/** A request with two names, as no client library sends it. */
+const twoHosts = async (url: string, first: string, second: string) => {
+  const socket = connectTo(Number(new URL(url).port), "127.0.0.1");
+  socket.write(`GET /mcp HTTP/1.1\r\nhost: ${first}\r\nhost: ${second}\r\nconnection: close\r\n\r\n`);
+  return text(socket);
+};
+
 describe("recollect wrap --http", { timeout: 120_000 }, () => {
   it("passes everything on, records each call of each session, and ends with a signal", async () => {
     const wrap = stage.start(["wrap", "--http", address.replace("//", "//user:pass@"), "--thread", "sums"]);
@@ -90,6 +98,11 @@ describe("recollect wrap --http", { timeout: 120_000 }, () => {
       (await ask(url, { method: "POST", headers: { origin: "https://evil.example" }, body: "{}" })).status,
       403,
     );
+    for (const [first, second] of [
+      ["127.0.0.1", "evil.example"],
+      ["evil.example", "127.0.0.1"],
+    ] as const)
+      assert.match(await twoHosts(url, first, second), /^HTTP\/1\.1 400 /);
     const { code } = await wrap.end("SIGTERM");
     assert.strictEqual(code, 0);
     assert.notInclude(wrap.err, "user:pass");

@@ -31,7 +31,7 @@ import { ServerClock } from "../../../log/connection/ServerClockNats.ts";
 import { decodeToken, encodeToken, root } from "../../../log/Subject.ts";
 import { Buckets } from "../../bucket/Bucket.ts";
 import * as BucketKv from "../../bucket/BucketKv.ts";
-import { type Lane, Puller } from "./TaskPullNats.ts";
+import { type LaneName, Puller } from "./TaskPullNats.ts";
 import { checkedLease } from "../../config/TaskLimits.ts";
 import {
   defaultLeaseMillis,
@@ -202,7 +202,7 @@ const hearing = ({ nc }: Connection, below: string, hear: (agentType: string, pr
 /** The consumer of a lane; answers the lease it has. */
 const ensureConsumer = async (
   { jsm }: Connection,
-  lane: Pick<Lane, "durable" | "filter">,
+  lane: Pick<LaneName, "durable" | "filter">,
   leaseMillis: number | undefined,
 ): Promise<number> => {
   try {

@@ -20,11 +20,11 @@
  * server that was away for longer than a lease costs no place of a worker that lives, no heartbeats are written, and what
  * a lost answer left behind is found like the place of a process that died.
  */
-import { Clock, Context, Effect, Layer, Random, Semaphore, Stream } from "effect";
-import { defaultTenant } from "../../../domain/History.ts";
+import { Clock, Effect, Random, Semaphore, Stream } from "effect";
 import { decodeToken } from "../../../log/Subject.ts";
 import { type BucketError, Buckets, type Entry, keyOf } from "../../bucket/Bucket.ts";
 import { Configuration } from "../../config/Configuration.ts";
+import type { ClosedTypes } from "../ClosedTypes.ts";
 import { TaskQueue } from "./TaskQueue.ts";
 
 export const settings = {
@@ -48,80 +48,36 @@ export interface Slot {
 
 const unbounded: Slot = { leave: Effect.void };
 
-/** Knowledge of this process of an agent type. */
-interface Known {
-  readonly agentType: string;
-  readonly one: Semaphore.Semaphore;
-  /** Places whose process did not answer for them, by key and revision, and since when. */
-  readonly silent: Map<string, number>;
-  /** All places were taken, and until when that is believed; epoch milliseconds. */
-  fullUntil: number;
-  /** Number of times at which a place may have come free. */
-  freed: number;
-  readonly waiting: Set<() => void>;
-}
-
 interface Task {
   readonly agentType: string;
   readonly leaseMillis: number;
 }
 
-export class TaskSlots extends Context.Service<
-  TaskSlots,
-  {
-    /** A place for a task of that type; undefined when all are taken, and then `isFull` for a while. */
-    readonly enter: (task: Task) => Effect.Effect<Slot | undefined>;
-    /** True when all places of a type were taken a moment ago. */
-    readonly isFull: (agentType: string) => Effect.Effect<boolean>;
-    /** Returns when one of these types, which are full, may have a place. */
-    readonly freed: (agentTypes: ReadonlyArray<string>) => Effect.Effect<void>;
-  }
->()("recollect/coordination/TaskSlots") {}
-
-export interface Options {
-  readonly tenant?: string | undefined;
+/** Knowledge of this process of an agent type. */
+interface Known {
+  /** Of its claims one at a time takes a place. */
+  readonly turn: Semaphore.Semaphore;
+  /** Places whose process did not answer for them, by key and revision, and since when. */
+  readonly silent: Map<string, number>;
 }
 
-const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
+export const make = Effect.fnUntraced(function* (tenant: string, closed: ClosedTypes) {
   const queue = yield* TaskQueue;
   const config = yield* Configuration;
   const bucket = yield* (yield* Buckets).open(settings);
   const scope = yield* Effect.scope;
   const types = new Map<string, Known>();
-  let isWatched = false;
 
-  const knownOf = (agentType: string): Known => {
-    const sets = { silent: new Map<string, number>(), waiting: new Set<() => void>() };
-    const made = { agentType, ...sets, one: Semaphore.makeUnsafe(1), fullUntil: 0, freed: 0 };
-    const known = types.get(agentType) ?? made;
-    types.set(agentType, known);
-    return known;
-  };
-  const freed = (known: Known) => {
-    known.fullUntil = 0;
-    known.freed++;
-    // Those that are woken may wait again at once.
-    const woken = [...known.waiting];
-    known.waiting.clear();
-    for (const wake of woken) wake();
-  };
-
-  /** Hears of places that are left. Begun with the first bounded type. */
-  const watch = Effect.suspend(() => {
-    if (isWatched) return Effect.void;
-    isWatched = true;
-    const hear = (entry: Entry | "caughtUp") => {
-      if (entry === "caughtUp") return types.forEach(freed);
-      const known = types.get(decodeToken(entry.key.split(".")[1] ?? "") ?? "");
-      // A place that another process has taken wakes no waiting claim.
-      if (known !== undefined && entry.value === undefined) freed(known);
-    };
-    const seen = Stream.runForEach(bucket.watch(`${keyOf(tenant)}.*.*`), (entry) => Effect.sync(() => hear(entry)));
-    return Effect.forkIn(Effect.ignore(seen), scope);
-  });
-  yield* config.watch("tasks.concurrency").pipe(
-    Stream.runForEach(() => Effect.sync(() => types.forEach(freed))),
-    Effect.forkScoped,
+  /** Hears of places that are left; one that is taken wakes no claim. Begun with the first bounded type. */
+  const watched = yield* Effect.cached(
+    bucket.watch(`${keyOf(tenant)}.*.*`).pipe(
+      Stream.runForEach((entry) => {
+        if (entry === "caughtUp") return closed.open();
+        return entry.value === undefined ? closed.open(decodeToken(entry.key.split(".")[1] ?? "")) : Effect.void;
+      }),
+      Effect.ignore,
+      Effect.forkIn(scope),
+    ),
   );
 
   /** True when the process of a place has not answered for it twice, a third of a lease apart. */
@@ -139,13 +95,13 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
   });
 
   /** The place to take: the lowest number that is free, else one that was left. */
-  const placeOf = Effect.fnUntraced(function* (known: Known, most: number, leaseMillis: number) {
-    const { entries } = yield* bucket.next(`${keyOf(tenant, known.agentType)}.*`, { most: readAtOnce });
+  const placeOf = Effect.fnUntraced(function* (known: Known, { agentType, leaseMillis }: Task, most: number) {
+    const { entries } = yield* bucket.next(`${keyOf(tenant, agentType)}.*`, { most: readAtOnce });
     const taken = entries.filter(({ value }) => value !== undefined);
     if (taken.length < most) {
       const keys = new Set(taken.map(({ key }) => key));
       for (let number = 0; ; number++) {
-        const key = keyOf(tenant, known.agentType, String(number));
+        const key = keyOf(tenant, agentType, String(number));
         if (!keys.has(key)) return { key, revision: entries.find((entry) => entry.key === key)?.revision ?? 0 };
       }
     }
@@ -155,13 +111,13 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     return taken.length - left.length < most ? left[0] : undefined;
   });
 
-  const enterBounded = Effect.fnUntraced(function* (
+  const take = Effect.fnUntraced(function* (
     known: Known,
+    task: Task,
     most: number,
-    leaseMillis: number,
   ): Effect.fn.Return<Slot | undefined, BucketError> {
     for (;;) {
-      const place = yield* placeOf(known, most, leaseMillis);
+      const place = yield* placeOf(known, task, most);
       if (place === undefined) return undefined;
       const token = -Math.ceil((yield* Random.next) * Number.MAX_SAFE_INTEGER);
       yield* queue.hold(token);
@@ -173,49 +129,31 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
       }
       known.silent.clear();
       const removed = Effect.forkIn(Effect.ignore(bucket.remove(place.key, revision)), scope);
-      let isOver = false;
-      const leave = Effect.suspend(() => {
-        if (isOver) return Effect.void;
-        isOver = true;
-        return Effect.andThen(queue.letGo(token), removed);
-      });
-      return { leave };
+      return { leave: yield* Effect.cached(Effect.asVoid(Effect.andThen(queue.letGo(token), removed))) };
     }
   });
 
-  return TaskSlots.of({
-    enter: Effect.fnUntraced(function* ({ agentType, leaseMillis }) {
-      const bounds = yield* config.get("tasks.concurrency");
-      // A type may be named as what every object has: `constructor`.
-      const most = Object.hasOwn(bounds, agentType) ? bounds[agentType] : undefined;
-      if (most === undefined) return unbounded;
-      const known = knownOf(agentType);
-      yield* watch;
-      const { freed: before } = known;
-      const slot = yield* known.one.withPermit(enterBounded(known, most, leaseMillis)).pipe(
-        Effect.uninterruptible,
-        // Without the bucket nothing says how many run.
-        Effect.catch(({ reason }) => Effect.as(Effect.logWarning(`${agentType} waits: ${reason}`), undefined)),
-      );
-      if (slot === undefined && known.freed === before)
-        known.fullUntil = (yield* Clock.currentTimeMillis) + leaseMillis / 3;
-      return slot;
-    }),
-    isFull: (agentType) => Effect.map(Clock.currentTimeMillis, (now) => now < (types.get(agentType)?.fullUntil ?? 0)),
-    freed: (agentTypes) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const all = agentTypes.map(knownOf);
-        const until = all.reduce((least, { fullUntil }) => Math.min(least, fullUntil), Infinity);
-        const woken = Effect.callback<void>((resume) => {
-          const wake = () => resume(Effect.void);
-          for (const one of all) one.waiting.add(wake);
-          return Effect.sync(() => {
-            for (const one of all) one.waiting.delete(wake);
-          });
-        });
-        return Effect.raceFirst(woken, Effect.sleep(Math.max(0, until - now)));
-      }),
+  /** A place for a task; undefined when all are taken, and then its type is closed for a while. */
+  const enter = Effect.fnUntraced(function* (task: Task) {
+    const { agentType, leaseMillis } = task;
+    const bounds = yield* config.get("tasks.concurrency");
+    // A type may be named as what every object has: `constructor`.
+    const most = Object.hasOwn(bounds, agentType) ? bounds[agentType] : undefined;
+    if (most === undefined) return unbounded;
+    yield* watched;
+    const known: Known = types.get(agentType) ?? { turn: Semaphore.makeUnsafe(1), silent: new Map() };
+    types.set(agentType, known);
+    const since = closed.news(agentType);
+    const slot = yield* known.turn.withPermit(take(known, task, most)).pipe(
+      Effect.uninterruptible,
+      // Without the bucket nothing says how many run.
+      Effect.catch(({ reason }) => Effect.as(Effect.logWarning(`${agentType} waits: ${reason}`), undefined)),
+    );
+    if (slot === undefined) yield* closed.close(agentType, leaseMillis / 3, since);
+    return slot;
   });
+
+  return { enter };
 });
 
-export const layer = (options: Options = {}) => Layer.effect(TaskSlots, make(options));
+export type TaskSlots = Effect.Success<ReturnType<typeof make>>;

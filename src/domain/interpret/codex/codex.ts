@@ -16,7 +16,7 @@ import type { Fact } from "../../Fact.ts";
 import { millisOf, timeOf } from "../../EntryTimes.ts";
 import { arrayAt, countAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../Json.ts";
 import { callEnded, isResponseItem, responseItem } from "./codexItems.ts";
-import { descend, nameCount, originOf } from "./codexLineage.ts";
+import { beginAgain, descend, nameCount, originOf } from "./codexLineage.ts";
 import { copiedFrom, movedKeys } from "../copies.ts";
 import { describe } from "../describe.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood } from "../facts.ts";
@@ -66,7 +66,7 @@ const sessionMeta = (meta: JsonObject, context: EntryContext, carry: Carry): Int
     relation: parent === undefined ? undefined : isSubAgent ? "sub-agent" : "fork",
   });
   facts.push(noted("session_meta"));
-  const descended = descend(after, parent === undefined ? undefined : memo(parent), at);
+  const descended = descend(beginAgain(after, context.occurredAt), parent === undefined ? undefined : memo(parent), at);
   return { facts, carry: isSubAgent ? { ...descended, subAgent: true } : descended };
 };
 

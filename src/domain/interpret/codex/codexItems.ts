@@ -211,6 +211,7 @@ const isInjected = (text: string): boolean =>
 const message = (
   item: JsonObject,
   carry: Carry,
+  at: number,
   told: { readonly model: string | undefined; readonly provider: string | undefined },
 ): Interpretation => {
   const role = stringAt(item, "role") ?? "";
@@ -218,7 +219,7 @@ const message = (
   const isMeta =
     role === "developer" || (role === "user" && isInjected(wordsOf(arrayAt(item, "content").slice(0, 1))[0] ?? ""));
   const isPrompt = role === "user" && !isMeta;
-  const named = nameMessage(item, carry, isPrompt);
+  const named = nameMessage(item, carry, { at, isPrompt });
   const messageId = idAt(item, "id") ?? named.messageId;
   const prompts = arrayAt(named.carry, "prompts");
   return {
@@ -249,7 +250,7 @@ export const responseItem = (
   told: { readonly model: string | undefined; readonly provider: string | undefined },
 ): Interpretation => {
   const type = nameOf(item["type"]);
-  if (type === "message") return message(item, carry, told);
+  if (type === "message") return message(item, carry, context.occurredAt, told);
   if (type === "reasoning") return { facts: [thought(thinkingText(item))] };
   if (type.endsWith("_output")) return returned(item, context, carry);
   if (Object.hasOwn(calls, type)) return { facts: called(item, type, context) };

@@ -7,6 +7,9 @@
  * without an id is named by what was said before it: the chain of the person's prompts, and in a turn the words
  * themselves and how often they came. A copy has the names of its original, whatever else was left out (a sub-agent is
  * given no thoughts and no calls), and the first prompt of the fork's own ends that.
+ *
+ * A resumed session may write its whole history into its file once more, behind its `session_meta` (openai/codex#29531): where
+ * the first prompt follows at once, or the line is the very same, the chain begins again.
  */
 import { createHash } from "node:crypto";
 import { arrayAt, type JsonObject, numberAt, stringAt } from "../../Json.ts";
@@ -36,19 +39,39 @@ export const originOf = (carry: Carry, at: number | undefined): string | undefin
   return at !== undefined && begun !== undefined && at > begun + copyingMillis ? undefined : stringAt(carry, "from");
 };
 
+const unchained = (carry: Carry): Carry => withList({ ...carry, turn: "", tokenTotal: "" }, "said", []);
+
+/** A `session_meta` of the thread itself, said at that time; a second one may begin the history again. */
+export const beginAgain = (carry: Carry, at: number): Carry => {
+  const first = numberAt(carry, "metaAt");
+  if (first === undefined) return { ...carry, metaAt: at };
+  return first === at ? unchained(carry) : { ...carry, again: at };
+};
+
+/** The carry before a prompt: without its chain where this is the thread's first prompt, written once more. */
+const atPrompt = (carry: Carry, said: string, at: number): Carry => {
+  const { again, ...rest } = carry;
+  if (typeof again !== "number") return carry;
+  const isCopy = at <= again + copyingMillis && digest("", said) === stringAt(carry, "firstPrompt");
+  return isCopy ? unchained(rest) : rest;
+};
+
 /** A name for a message without one. A prompt of a person lengthens the chain. */
 export const nameMessage = (
   item: JsonObject,
   carry: Carry,
-  isPrompt: boolean,
+  { at, isPrompt }: { readonly isPrompt: boolean; readonly at: number },
 ): { readonly messageId: string; readonly carry: Carry } => {
-  const turn = stringAt(carry, "turn") ?? "";
   const words = wordsOf(item["content"]).join("\n");
   const said = digest(stringAt(item, "role") ?? "", words === "" ? JSON.stringify(item["content"] ?? null) : words);
   if (isPrompt) {
+    const before = atPrompt(carry, said, at);
+    const turn = stringAt(before, "turn") ?? "";
     const messageId = digest(turn, said);
-    return { messageId, carry: withList({ ...carry, turn: messageId }, "said", []) };
+    const first = turn === "" ? { firstPrompt: messageId } : {};
+    return { messageId, carry: withList({ ...before, ...first, turn: messageId }, "said", []) };
   }
+  const turn = stringAt(carry, "turn") ?? "";
   const before = arrayAt(carry, "said");
   const name = said.slice(0, 8);
   const nth = before.filter((one) => one === name).length;

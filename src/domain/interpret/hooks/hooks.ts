@@ -134,5 +134,6 @@ const interpret = (agent: HookAgent, entry: JsonValue, context: EntryContext, ca
 
 export const hookInterpreters: ReadonlyArray<Interpreter> = hookAgents.map((agent) => ({
   format: hookFormat(agent),
+  isLive: true,
   interpret: (entry, context, carry) => interpret(agent, entry, context, carry),
 }));

@@ -15,7 +15,8 @@ import { spark } from "./Spark.ts";
 const widestText = 60;
 
 /** The unit stands with the numbers. */
-const labelOf = (name: string): string => name.replace(/_(?:millis|bytes|usd|at|tokens)$/, "").replaceAll("_", " ");
+const labelOf = (name: string): string =>
+  name === "tool_calls" ? "calls" : name.replace(/_(?:millis|bytes|usd|at|tokens)$/, "").replaceAll("_", " ");
 
 /** Since when, and how many days a bar is. */
 const trendLabel = (trend: SectionAnswer["trend"]): string =>

@@ -3,10 +3,11 @@
  *
  * Room: edge.
  */
-import { Effect, FileSystem, Result, Stdio } from "effect";
+import { Effect, Result, Stdio } from "effect";
 import { Argument, Command, Flag, Prompt } from "effect/cli";
 import { get } from "node:http";
 import { hookAgents } from "../../../domain/interpret/hooks/hookEvent.ts";
+import * as OwnFile from "../../../machine/OwnFile.ts";
 import { type AgentHooks, agentHooks, type HookOptions } from "../../hooks/install/AgentHooks.ts";
 import { countOf, installed, uninstalled } from "../../hooks/install/HookChange.ts";
 import * as HookFiles from "../../hooks/install/HookFiles.ts";
@@ -33,8 +34,7 @@ const rootOf = Effect.gen(function* () {
 /** Default port of the door: hooks by HTTP have it in the agent's file. */
 const usualPort = "4280";
 const urlOf = Effect.fnUntraced(function* (root: string) {
-  const fs = yield* FileSystem.FileSystem;
-  const port = yield* fs.readFileString(`${root}/http-port`).pipe(Effect.orElseSucceed(() => usualPort));
+  const port = yield* OwnFile.text(`${root}/http-port`).pipe(Effect.orElseSucceed(() => usualPort));
   return `http://127.0.0.1:${port.trim()}`;
 });
 

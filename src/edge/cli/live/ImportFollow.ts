@@ -51,8 +51,10 @@ const began = Effect.fnUntraced(function* (report: ImportReport, watched: Watche
   return undefined;
 });
 
-const line = ({ at, events, path, refused }: News): string => {
-  const why = refused.map(({ line: number, reason }) => `${number === undefined ? "" : `line ${number}: `}${reason}`);
+const line = ({ at, events, kept, path, refused }: News): string => {
+  const why = [...refused, ...kept].map(
+    ({ line: number, reason }) => `${number === undefined ? "" : `line ${number}: `}${reason}`,
+  );
   return [new Date(at).toLocaleTimeString("sv"), `+${events}`.padStart(5), path, ...why].join("  ");
 };
 

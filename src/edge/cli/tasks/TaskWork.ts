@@ -137,7 +137,9 @@ export const work = Command.make(
       Flag.atLeast(1),
     ),
     command: Argument.String("command").pipe(
-      Argument.withDescription("Runs once for each task: request on stdin, output on stdout; exit code 75 is not now"),
+      Argument.withDescription(
+        "Runs once for each task: request on stdin, output on stdout, its stderr is the task's log; RECOLLECT_TASK_ID, RECOLLECT_TASK_ATTEMPT and RECOLLECT_TASK_TOKEN (the fencing token) in its environment; exit code 75 is not now",
+      ),
       Argument.variadic({ min: 1 }),
     ),
     concurrency: Flag.Int("concurrency").pipe(

@@ -6,9 +6,10 @@
  * Kept in a file of the data folder. Where that cannot be read or written, a number is the beginning of an id, as other texts are.
  */
 import { Effect, Schema } from "effect";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as DataFolder from "../../../machine/DataFolder.ts";
+import * as OwnFile from "../../../machine/OwnFile.ts";
 import { where } from "../Flags.ts";
 
 /** A thread by its whole name: two tenants may have one of the same id. */
@@ -38,7 +39,7 @@ export const remember = (threads: ReadonlyArray<Listed>) =>
 /** The thread at a place of the last list; undefined for a number that it does not have. */
 export const atPlace = Effect.fnUntraced(function* (given: string) {
   if (!place.test(given)) return undefined;
-  const listed = yield* Effect.flatMap(file, (path) => Effect.try(() => decode(readFileSync(path, "utf8")))).pipe(
+  const listed = yield* Effect.flatMap(file, (path) => Effect.try(() => decode(OwnFile.readText(path)))).pipe(
     Effect.orElseSucceed((): ReadonlyArray<Listed> => []),
   );
   return listed[Number(given) - 1];

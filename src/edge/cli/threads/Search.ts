@@ -71,6 +71,7 @@ const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
     const time = active === null ? "-" : (how.full ?? ((millis: number) => when(millis, how.now)))(active);
     const tenant = isMixed ? [thread.tenant] : [];
     const about = [time, agentName(thread.tool, thread.client), folderName(thread.cwd), ...tenant]
+      .filter((text) => text !== "-")
       .map(Output.shown)
       .join("  ");
     const room = how.screen.columns - id.length - about.length - 4;
@@ -164,6 +165,10 @@ export const searchCommand = Command.make(
       Flag.withDefault(false),
       Flag.withDescription("Only what failed calls were given and answered"),
     ),
+    main: Flag.Boolean("main").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Only in threads that work for no other one: no sub-agents"),
+    ),
     limit: Flag.Int("limit").pipe(
       Flag.filter(
         (count) => count >= 1 && count <= 1000,
@@ -197,6 +202,7 @@ export const searchCommand = Command.make(
         by: howFound(input.contains, input.regex) ?? "words",
         limit: input.limit,
         hasError: input.hasError,
+        isMain: input.main,
         width: input.json ? 240 : screen.isTerminal ? screen.columns - indent - 1 : 160,
         ...(input.kind.length === 0 ? {} : { kinds: input.kind }),
         ...threadId,

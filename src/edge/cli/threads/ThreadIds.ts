@@ -11,8 +11,18 @@ import { BadRequest, NotFound } from "../Failure.ts";
 import { recollect } from "../Flags.ts";
 import * as LastList from "./LastList.ts";
 
-/** Shortest id that is shown: git's habit, and room for millions of random ids. */
-const shortest = 8;
+/** Lengths of beginnings that are shown: 8 is git's habit, and has room for millions of random ids. */
+const shownLengths = [8, 10, 12, 13];
+/** An id leaves out its middle where no beginning is enough: ids differ near their end. */
+const leftOut = "…";
+const headLength = 6;
+const tailLengths = [6, 8, 12, 16, 24];
+
+/** Beginning and end of an id as it is shown: `019f6851` or `019f68…38755f`. */
+const named = (given: string): { readonly beginning: string; readonly ending?: string } => {
+  const at = given.indexOf(leftOut);
+  return at === -1 ? { beginning: given } : { beginning: given.slice(0, at), ending: given.slice(at + leftOut.length) };
+};
 
 /** The whole name of a thread, also of the N-th of the last list; as it is where no thread has it, since other stores than the read models may know it. */
 export const wholeThread = Effect.fnUntraced(function* <Tenant extends string | undefined>(
@@ -23,7 +33,7 @@ export const wholeThread = Effect.fnUntraced(function* <Tenant extends string | 
   const listed = yield* LastList.atPlace(given);
   // The list says whose thread it is.
   if (listed !== undefined) return listed;
-  const ids = yield* query.threadIds({ beginning: given, limit: 4, ...(tenant === undefined ? {} : { tenant }) });
+  const ids = yield* query.threadIds({ ...named(given), limit: 4, ...(tenant === undefined ? {} : { tenant }) });
   const [only, ...others] = ids;
   if (only === undefined || others.length === 0) return { threadId: only ?? given, tenant };
   return yield* new BadRequest({
@@ -73,16 +83,23 @@ export const lastThreadId = Effect.fnUntraced(function* (tenant: string) {
     : newest.threadId;
 });
 
-/** The shortest beginnings of these ids that no other thread has, in their order. */
+/** Forms of an id from the shortest on: beginnings, then a beginning and an end of which the end grows. */
+const forms = (id: string): ReadonlyArray<string> => {
+  const beginnings = shownLengths.filter((length) => length < id.length).map((length) => id.slice(0, length));
+  const ends = tailLengths.filter((length) => headLength + length + 1 < id.length);
+  return [
+    ...beginnings.filter((form) => !/[\s-]$/.test(form)),
+    ...ends.map((length) => `${id.slice(0, headLength)}${leftOut}${id.slice(-length)}`),
+  ];
+};
+
+/** The shortest forms of these ids that no other thread has, in their order. */
 export const shortIds = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
   const query = yield* Query;
   return yield* Effect.forEach(ids, (id) =>
     Effect.gen(function* () {
-      for (let length = shortest; length < id.length; length += 2) {
-        const beginning = id.slice(0, length);
-        if (/[\s-]$/.test(beginning)) continue;
-        if ((yield* query.threadIds({ beginning, limit: 2 })).length === 1) return beginning;
-      }
+      for (const form of forms(id))
+        if ((yield* query.threadIds({ ...named(form), limit: 2 })).length === 1) return form;
       return id;
     }),
   );

@@ -8,6 +8,7 @@ import { Command, Flag } from "effect/cli";
 import { Query, type ThreadPage } from "../../../query/Query.ts";
 import { given, json, limit, readModels } from "../Flags.ts";
 import { color, type Screen, screenOf, utc } from "../Screen.ts";
+import { shellWord } from "../../../machine/CalledAs.ts";
 import * as LastList from "./LastList.ts";
 import { shortIds } from "./ThreadIds.ts";
 import { isOfSeveralTenants, threadLines } from "./ThreadRows.ts";
@@ -19,11 +20,11 @@ const none = (isFiltered: boolean) =>
   Output.note(isFiltered ? "No such threads." : "No threads. Bring some in: recollect import PATH");
 
 /** For a terminal: a line a thread, as wide as it is. */
-const showFitted = Effect.fnUntraced(function* (page: ThreadPage, screen: Screen, asUtc: boolean) {
+const showFitted = Effect.fnUntraced(function* (page: ThreadPage, screen: Screen, asUtc: boolean, flags: string) {
   const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
   const short = yield* shortIds(page.threads.map(({ threadId }) => threadId));
   for (const text of threadLines(page.threads, { short, screen, now, utc: asUtc })) yield* Output.styled(text);
-  if (page.next !== undefined) yield* Output.note(`More: recollect threads --after ${page.next}`);
+  if (page.next !== undefined) yield* Output.note(`More: recollect threads${flags} --after ${page.next}`);
 });
 
 const show = Effect.fnUntraced(function* (page: ThreadPage) {
@@ -47,6 +48,32 @@ const show = Effect.fnUntraced(function* (page: ThreadPage) {
   if (page.next !== undefined) yield* Output.note(`More: --after ${page.next}`);
 });
 
+const named = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.optional);
+
+const time = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.filter(
+      (text) => momentOf(text, 0) !== undefined,
+      () => `it is no time. ${momentHint}`,
+    ),
+    Flag.withMetavar("TIME"),
+    Flag.withDescription(description),
+    Flag.optional,
+  );
+
+/** The filters of a list again, for the command that shows its next page. */
+const flagsOf = (input: Readonly<Record<string, unknown>>): string =>
+  Object.entries(input)
+    .flatMap(([name, value]) => {
+      const flag = `--${name === "hasError" ? "has-error" : name}`;
+      if (value === true) return [flag];
+      const text = Option.isOption(value) && name !== "after" ? Option.getOrUndefined(value) : undefined;
+      return typeof text === "string" ? [`${flag} ${shellWord(text)}`] : [];
+    })
+    .map((flag) => ` ${flag}`)
+    .join("");
+
 export const threads = Command.make(
   "threads",
   {
@@ -66,15 +93,18 @@ export const threads = Command.make(
       Flag.withDescription("In which this model spoke"),
       Flag.optional,
     ),
-    since: Flag.String("since").pipe(
-      Flag.filter(
-        (text) => momentOf(text, 0) !== undefined,
-        () => `it is no time. ${momentHint}`,
-      ),
-      Flag.withMetavar("TIME"),
-      Flag.withDescription("Active since a time (2026-11-01) or for so long (7d, 12h)"),
-      Flag.optional,
+    project: named("project", "DIR", "In this working directory, one below it, or one of this name"),
+    branch: named("branch", "NAME", "On this branch"),
+    agent: named("agent", "NAME", "Of this agent: claude, codex, gemini …"),
+    role: named("role", "ROLE", "In which something was said as user, assistant, system …"),
+    file: named("file", "PATH", "That read this file or named it to a tool"),
+    hasError: Flag.Boolean("has-error").pipe(Flag.withDefault(false), Flag.withDescription("In which a call failed")),
+    main: Flag.Boolean("main").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Without those that work for another one: no sub-agents"),
     ),
+    since: time("since", "Active since a time (2026-11-01) or for so long (7d, 12h)"),
+    until: time("until", "Begun until a time"),
     text: Flag.String("text").pipe(
       Flag.withMetavar("WORDS"),
       Flag.withDescription('In which all these words were said, with a snippet; "a phrase", begin*'),
@@ -100,14 +130,21 @@ export const threads = Command.make(
   Effect.fn("cli.threads")(
     function* (input) {
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+      const moment = (written: Option.Option<string>) =>
+        Option.flatMap(written, (text) => Option.fromUndefinedOr(momentOf(text, now)));
       const filter = {
         ...given("after", input.after),
         ...given("tool", input.tool),
         ...given("model", input.model),
-        ...given(
-          "since",
-          Option.flatMap(input.since, (text) => Option.fromUndefinedOr(momentOf(text, now))),
-        ),
+        ...given("project", input.project),
+        ...given("branch", input.branch),
+        ...given("agent", input.agent),
+        ...given("role", input.role),
+        ...given("file", input.file),
+        ...(input.hasError ? { hasError: true } : {}),
+        ...(input.main ? { isMain: true } : {}),
+        ...given("since", moment(input.since)),
+        ...given("until", moment(input.until)),
         ...given("text", input.text),
         ...given("tenant", input.tenant),
         ...(input.deleted ? { deleted: "only" as const } : {}),
@@ -120,7 +157,7 @@ export const threads = Command.make(
       yield* LastList.remember(page.threads);
       // A search shows where the words stand, and needs the whole width for it.
       if (input.wide || !screen.isTerminal || Option.isSome(input.text)) return yield* show(page);
-      return yield* showFitted(page, screen, input.utc);
+      return yield* showFitted(page, screen, input.utc, flagsOf(input));
     },
     readModels,
     paged,
@@ -129,6 +166,7 @@ export const threads = Command.make(
   Command.withDescription("List threads, newest activity first"),
   Command.withExamples([
     { command: 'recollect threads --text "database is locked" --since 7d', description: "Search what was said" },
+    { command: "recollect threads --project shop --main --has-error", description: "In which something went wrong" },
     { command: "recollect threads --tool Bash --json", description: "In which a tool was called, as JSON" },
   ]),
 );

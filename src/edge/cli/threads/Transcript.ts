@@ -19,6 +19,9 @@ const indent = (text: string): string =>
     .map((line) => (line === "" ? "" : `  ${line}`))
     .join("\n");
 
+/** An answer behind its arrow, its further lines below the first. */
+const answered = (text: string): string => `← ${indent(text).trimStart()}`;
+
 /** Extent of long texts: their beginnings, or all of them. */
 export interface Shown {
   readonly isFull: boolean;
@@ -46,7 +49,7 @@ const callText = (call: ToolCallRow, how: Shown): string => {
     lines.push(indent(how.isFull ? call.arguments : Output.clip(call.arguments, mostArguments)));
   if (call.errorMessage !== null)
     lines.push(indent(`error: ${how.isFull ? call.errorMessage : Output.clip(call.errorMessage, mostArguments)}`));
-  else if (call.result !== null && call.result !== "") lines.push(indent(`← ${head(call.result, how)}`));
+  else if (call.result !== null && call.result !== "") lines.push(indent(answered(head(call.result, how))));
   return lines.join("\n");
 };
 
@@ -67,7 +70,7 @@ const partText = (part: PartRow, how: Making): string => {
   const words = part.text ?? "";
   switch (part.type) {
     case "text":
-      return words.trimEnd();
+      return words.replace(/^(?:[^\S\n]*\n)+/, "").trimEnd();
     case "tool_use": {
       const call = how.callOf(part.refersTo);
       return call === undefined ? `→ call${refers}` : callText(call, how);
@@ -76,7 +79,7 @@ const partText = (part: PartRow, how: Making): string => {
       return words === "" ? `[thinking${size}]` : `[thinking] ${head(words, how)}`;
     case "tool_result":
       if (how.isUnderCall(part.refersTo)) return "";
-      return words === "" ? `← result${size}` : `← ${head(words, how)}`;
+      return words === "" ? `← result${size}` : answered(head(words, how));
     default:
       return `[${part.type}${refers}${size}]`;
   }

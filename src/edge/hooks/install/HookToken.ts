@@ -7,6 +7,7 @@ import { Clock, Effect, FileSystem } from "effect";
 import { defaultTenant } from "../../../domain/History.ts";
 import * as HttpTokens from "../../../log/access/HttpTokens.ts";
 import { folderOf as keysOf } from "../../../machine/KeyFiles.ts";
+import * as OwnFile from "../../../machine/OwnFile.ts";
 
 const tokenName = "hooks";
 
@@ -14,8 +15,7 @@ export const tokenFile = (root: string): string => `${keysOf(root)}/hooks.token`
 
 /** The token that holds now, at the address of hooks alone; undefined where none does. */
 export const heldToken = Effect.fnUntraced(function* (root: string) {
-  const fs = yield* FileSystem.FileSystem;
-  const text = yield* fs.readFileString(tokenFile(root)).pipe(Effect.orElseSucceed(() => ""));
+  const text = yield* OwnFile.text(tokenFile(root)).pipe(Effect.orElseSucceed(() => ""));
   const token = text.trim();
   const held = token === "" ? undefined : HttpTokens.find(root, token, yield* Clock.currentTimeMillis);
   return held?.kind === "hooks" ? token : undefined;

@@ -99,6 +99,10 @@ export const parse = (bytes: Buffer): JsonValue | undefined => {
   }
 };
 
+/** The same, with U+FFFD for what is not UTF-8: a line with a wrong byte in a text is a line of its format still. */
+export const parseShown = (bytes: Buffer): JsonValue | undefined =>
+  parse(bytes) ?? (isUtf8(bytes) ? undefined : parse(Buffer.from(bytes.toString("utf8"))));
+
 /** The objects that stand joined on a line, or undefined when the line is anything else. */
 const joinedOf = (bytes: Buffer): ReadonlyArray<{ readonly raw: Buffer; readonly value: JsonValue }> | undefined => {
   const outline = valuesOf(bytes);
@@ -184,9 +188,9 @@ export const makeCut = (file: LineFile): Cut => {
     const bytes = number === 1 ? withoutMark(given) : given;
     if (isBlank(bytes)) return [];
     const readable = isUtf8(bytes);
-    const value = readable ? parse(bytes) : undefined;
+    const value = readable ? parse(bytes) : parseShown(bytes);
     if (value !== undefined && (ended || typeof value === "object"))
-      return [place(bytes, value, "json", number, "line")];
+      return [place(bytes, value, readable ? "json" : "base64", number, "line")];
     const pieces = (readable ? joinedOf(bytes) : undefined) ?? recover(bytes, isRecord);
     if (pieces !== undefined) {
       let before: string | undefined;

@@ -10,9 +10,11 @@
  * Decision: of an entry's own bytes only the white space between its tokens is left out. It means nothing in a
  * document, is a quarter of a pretty-printed one, and a copy that is indented otherwise is the same conversation.
  */
+import { isUtf8 } from "node:buffer";
 import { Effect } from "effect";
 import { type History, source, thread } from "../../../domain/History.ts";
 import { type JsonValue, stringAt } from "../../../domain/Json.ts";
+import { replaced } from "../../../domain/WrongBytes.ts";
 import type { Chat, Conversation, Read } from "../formats/ChatFormats.ts";
 import { maxLineBytes, parse } from "./CutLines.ts";
 import type { Entry } from "../Entry.ts";
@@ -31,6 +33,12 @@ const around = (read: Read, frame: Part, messages: Part) =>
   Effect.map(Effect.all([read(frame.start, messages.start), read(messages.end, frame.end)]), ([before, after]) =>
     compact(Buffer.concat([before, Buffer.from(messages.kind === "object" ? "{}" : "[]"), after])),
   );
+
+/** Reason that bytes of a document, which begin at a place in it, are no entry. */
+const whyNoJson = (bytes: Buffer, start: number | undefined): string => {
+  if (isUtf8(bytes)) return "is not valid JSON";
+  return `is not UTF-8${start === undefined ? "" : `, from byte ${start + replaced(bytes).first} of the document on`}`;
+};
 
 /** A time that stands beside the messages, for the nth of them. */
 export type TimeBeside = (value: JsonValue, number: number) => number | undefined;
@@ -57,16 +65,17 @@ const forEachEntry = Effect.fnUntraced(function* (
   if (frame !== messages) {
     const raw = yield* around(read, frame, messages);
     const value = parse(raw);
-    if (value === undefined) return "the document is not valid JSON in UTF-8";
+    if (value === undefined) return `what stands around the messages ${whyNoJson(raw, undefined)}`;
     const effect = give(raw, value, "frame");
     if (effect !== undefined) yield* effect;
   }
   for (const part of messages.parts ?? []) {
     number++;
     if (part.end - part.start > maxLineBytes) return `message ${number} is longer than ${maxLineBytes} bytes`;
-    const raw = compact(yield* read(part.start, part.end));
+    const bytes = yield* read(part.start, part.end);
+    const raw = compact(bytes);
     const value = parse(raw);
-    if (value === undefined) return `message ${number} is not valid JSON in UTF-8`;
+    if (value === undefined) return `message ${number} ${whyNoJson(bytes, part.start)}`;
     // Its key is its id: so it finds its place again when it is written out.
     if (messages.kind === "object" && stringAt(value, "id") !== part.key)
       return `message ${number} has the id ${stringAt(value, "id") ?? "none"} under the key ${part.key ?? ""}`;

@@ -10,10 +10,12 @@
 import { Effect } from "effect";
 import { type History, source, thread } from "../../../domain/History.ts";
 import { stringAt } from "../../../domain/Json.ts";
-import { type Line, type LineFile, LineSplitter, makeCut, parse, type Placed, withoutMark } from "./CutLines.ts";
+import { type Line, type LineFile, LineSplitter, makeCut, parseShown, type Placed, withoutMark } from "./CutLines.ts";
+import { replaced } from "../../../domain/WrongBytes.ts";
 import type { Format } from "../Entry.ts";
 import { forEachChunk } from "../find/FileBytes.ts";
 import type { ImportRun } from "../ImportRun.ts";
+import type { Kept } from "../Report.ts";
 import { sessionOfLine } from "../formats/LineFormats.ts";
 import { fileNameOf, lineFileName, sessionFolderOf, stemOf, subAgentOf, uuidIn } from "../ThreadIds.ts";
 import { timeOf } from "../../../domain/EntryTimes.ts";
@@ -47,7 +49,7 @@ const lookAhead = Effect.fnUntraced(function* (job: ImportRun, file: Found, form
     const text = line.number === 1 ? withoutMark(line.bytes) : line.bytes;
     if (text.length === 0) return;
     firstLine ??= Buffer.from(text);
-    const value = parse(text);
+    const value = parseShown(text);
     session ??= sessionOfLine(format, value);
     time ??= timeOf(value);
     isBeside &&= stringAt(value, "type") === "summary";
@@ -149,6 +151,21 @@ const openThread = Effect.fnUntraced(function* (job: ImportRun, history: History
   return fileThread;
 });
 
+/** Reason that a line is kept as it came, with the place of its first wrong byte. */
+const keptOf = ({ path }: Found, { bytes = Buffer.alloc(0), number }: Line, placed: ReadonlyArray<Placed>): Kept => {
+  const { count, first } = replaced(bytes);
+  const about = { file: path, line: number };
+  const isRead = placed.every(({ entry: { value } }) => value !== undefined);
+  if (count > 0 && isRead)
+    return {
+      ...about,
+      byte: first,
+      reason: `not UTF-8: read with U+FFFD in ${count === 1 ? "1 place" : `${count} places`}`,
+    };
+  const what = placed.some(({ entry: { value } }) => value !== undefined) ? "what is left over" : "all of it";
+  return { ...about, ...(count > 0 ? { byte: first } : {}), reason: `no JSON in UTF-8: ${what} is kept as it came` };
+};
+
 /** A file whose threads are open: takes its lines one after the other, from the first on. */
 export interface OpenLines {
   /** Takes a line, and answers with what must be done before the next one, if anything. */
@@ -194,7 +211,10 @@ export const openLines = Effect.fn("edge.openLines")(function* (
   };
   const take: OpenLines["take"] = (line) => {
     const result = cut(line);
-    if (!("reason" in result)) return takeFrom(result, 0);
+    if (!("reason" in result)) {
+      if (result.some(({ entry }) => entry.kind !== "json")) job.draft.keptOf(keptOf(file, line, result));
+      return takeFrom(result, 0);
+    }
     job.draft.refused.push({ file: file.path, line: result.line, reason: result.reason });
     return undefined;
   };

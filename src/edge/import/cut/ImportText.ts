@@ -9,6 +9,7 @@
 import { isUtf8 } from "node:buffer";
 import { Effect } from "effect";
 import { thread } from "../../../domain/History.ts";
+import { replaced } from "../../../domain/WrongBytes.ts";
 import type { Entry, TextFormat } from "../Entry.ts";
 import { readWhole } from "../find/FileBytes.ts";
 import type { Found } from "../find/FileWalk.ts";
@@ -40,7 +41,10 @@ const importSession = Effect.fnUntraced(function* (
 export const importText = Effect.fn("edge.importText")(function* (job: ImportRun, file: Found, format: TextFormat) {
   const bytes = yield* readWhole(file, maxTextBytes);
   if (bytes === undefined || !isUtf8(bytes)) {
-    const reason = bytes === undefined ? `the text is longer than ${maxTextBytes} bytes` : "the text is not UTF-8";
+    const reason =
+      bytes === undefined
+        ? `the text is longer than ${maxTextBytes} bytes`
+        : `the text is not UTF-8, from byte ${replaced(bytes).first} on: write it in UTF-8 and import it again`;
     job.draft.refused.push({ file: file.path, reason });
     return;
   }

@@ -5,10 +5,12 @@
  *
  * - Nothing is written: the connection is read-only, and each question is a read of its own, over in a millisecond, so
  *   that no writer waits and no checkpoint is kept from its log.
- * - A database in WAL mode whose log is not there is open nowhere: it is read as it lies (`immutable`), because a plain
- *   read-only connection would leave a `-wal` and a `-shm` beside it. That it did not change meanwhile is looked at
+ * - A database in WAL mode whose log is not there, or empty, is open nowhere: it is read as it lies (`immutable`), because
+ *   a plain read-only connection would leave a `-wal` and a `-shm` beside it. That it did not change meanwhile is looked at
  *   afterwards; one that did is read again, as one that is in use.
- * - Where the files beside it may not be made (a foreign folder), database and log are copied first.
+ * - One with a log and no index of it (`-shm`) was left by a program that was killed: a connection would make the index and
+ *   leave it. Database and log are copied, and the copy is read; so is one whose journal waits to be rolled back, and one
+ *   in a folder in which the files beside it may not be made.
  *
  * `node:sqlite`, because better-sqlite3 is built without URIs and knows no `immutable`; loaded when a store is met, since
  * Node 22 says on stderr that it is new.
@@ -68,25 +70,29 @@ const rowsOf = (database: DatabaseSync): Rows => {
   return { tables, all };
 };
 
-const openDatabase = (path: string, isImmutable: boolean) =>
+/** As it is in use; as it lies, with nothing beside it; or a copy, which may be written to. */
+type Way = "shared" | "immutable" | "copy";
+
+const openDatabase = (path: string, way: Way) =>
   Effect.gen(function* () {
     const { DatabaseSync: Database } = yield* Effect.promise(() => import("node:sqlite"));
     const url = pathToFileURL(path);
-    if (isImmutable) url.searchParams.set("immutable", "1");
+    if (way === "immutable") url.searchParams.set("immutable", "1");
     return yield* Effect.acquireRelease(
-      Effect.try({ try: () => new Database(url, { readOnly: true, timeout: busyMillis }), catch: trouble }),
+      Effect.try({ try: () => new Database(url, { readOnly: way !== "copy", timeout: busyMillis }), catch: trouble }),
       (database) => Effect.sync(() => database.close()),
     );
   });
 
-/** Database and log, copied to where their files may be made. */
+/** The database with its log and journal, copied to where their files may be made. */
 const copied = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem;
   const paths = yield* Path.Path;
   const folder = yield* fs.makeTempDirectoryScoped({ prefix: "recollect-store-" });
   const copy = paths.join(folder, "store.db");
   yield* fs.copyFile(path, copy);
-  yield* fs.copyFile(`${path}-wal`, `${copy}-wal`).pipe(Effect.ignore);
+  for (const beside of ["-wal", "-journal"])
+    yield* fs.copyFile(`${path}${beside}`, `${copy}${beside}`).pipe(Effect.ignore);
   return copy;
 });
 
@@ -108,21 +114,39 @@ const stampOf = Effect.fnUntraced(function* (path: string) {
 /** A question to an open database, with what SQLite throws as an error. */
 export const asked = <A>(question: () => A) => Effect.try({ try: question, catch: trouble });
 
-const openRows = (path: string, isImmutable: boolean) =>
-  Effect.flatMap(openDatabase(path, isImmutable), (database) => asked(() => rowsOf(database)));
+const openRows = (path: string, way: Way) =>
+  Effect.flatMap(openDatabase(path, way), (database) => asked(() => rowsOf(database)));
+
+/** Way in which a database is opened so that nothing is left beside it. */
+const wayOf = Effect.fnUntraced(function* (path: string, head: Uint8Array) {
+  const fs = yield* FileSystem.FileSystem;
+  if (!isWal(head)) return "shared" as const;
+  const logBytes = yield* fs.stat(`${path}-wal`).pipe(
+    Effect.map(({ size }) => Number(size)),
+    Effect.orElseSucceed(() => 0),
+  );
+  const hasIndex = yield* fs.exists(`${path}-shm`).pipe(Effect.orElseSucceed(() => false));
+  if (hasIndex) return "shared" as const;
+  return logBytes === 0 ? ("immutable" as const) : ("copy" as const);
+});
 
 /**
  * Opens the database at `path` for the scope. `head` is its first 100 bytes. `isStill` tells at the end whether what was
- * read is one state of it: false only where it was taken for one that is open nowhere, and was written to.
+ * read is one state of it: false where it was taken for one that is open nowhere, or copied, and was written to meanwhile.
  */
 export const openStore = Effect.fn("edge.openStore")(function* (path: string, head: Uint8Array) {
-  const fs = yield* FileSystem.FileSystem;
   const before = yield* stampOf(path);
-  const isInUse = !isWal(head) || (yield* fs.exists(`${path}-wal`).pipe(Effect.orElseSucceed(() => false)));
-  const elsewhere = Effect.flatMap(copied(path), (copy) => openRows(copy, false));
-  const rows = isInUse
-    ? yield* openRows(path, false).pipe(Effect.catchTag("StoreTrouble", () => elsewhere))
-    : yield* openRows(path, true);
-  const isStill = isInUse ? Effect.succeed(true) : Effect.map(stampOf(path), (after) => after === before);
-  return { rows, isStill };
+  const isAsBefore = Effect.map(stampOf(path), (after) => after === before);
+  const way = yield* wayOf(path, head);
+  // A copy is one state of it if nothing was written while it was made.
+  const elsewhere = Effect.gen(function* () {
+    const copy = yield* copied(path);
+    return { isStill: Effect.succeed(yield* isAsBefore), rows: yield* openRows(copy, "copy") };
+  });
+  if (way === "copy") return yield* elsewhere;
+  if (way === "immutable") return { isStill: isAsBefore, rows: yield* openRows(path, way) };
+  return yield* openRows(path, way).pipe(
+    Effect.map((rows) => ({ isStill: Effect.succeed(true), rows })),
+    Effect.catchTag("StoreTrouble", () => elsewhere),
+  );
 });

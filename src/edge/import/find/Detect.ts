@@ -7,10 +7,12 @@
  * value is a document, several are a file of conversations, one a line. What is neither is no conversation, and why
  * is said.
  */
+import { isUtf8 } from "node:buffer";
 import { Effect } from "effect";
 import { isObject, type JsonValue } from "../../../domain/Json.ts";
+import { replaced } from "../../../domain/WrongBytes.ts";
 import { type Chat, chatOf, chatParts, type Read } from "../formats/ChatFormats.ts";
-import { type Line, LineSplitter, maxLineBytes, parse, withoutMark } from "../cut/CutLines.ts";
+import { type Line, LineSplitter, maxLineBytes, parse, parseShown, withoutMark } from "../cut/CutLines.ts";
 import { type Format, lineFormats, type TextFormat } from "../Entry.ts";
 import { explains } from "../Explains.ts";
 import { forEachChunk, readRange, readWhole } from "./FileBytes.ts";
@@ -65,7 +67,7 @@ const firstLines = (file: Found, limits: { readonly lines: number; readonly byte
 /** The values of some lines. */
 const valuesIn = (lines: ReadonlyArray<Line>): ReadonlyArray<JsonValue> =>
   lines.flatMap(({ bytes, number }) => {
-    const value = bytes === undefined ? undefined : parse(number === 1 ? withoutMark(bytes) : bytes);
+    const value = bytes === undefined ? undefined : parseShown(number === 1 ? withoutMark(bytes) : bytes);
     return value === undefined ? [] : [value];
   });
 
@@ -87,7 +89,7 @@ const isMessageLine = (value: JsonValue | undefined): boolean =>
   isObject(value) && typeof value["role"] === "string" && "content" in value;
 
 /** A line that is an object by itself: then its file is made of lines, whatever its first line is. */
-const isObjectLine = ({ bytes, ended }: Line): boolean => ended && bytes?.[0] === 0x7b && isObject(parse(bytes));
+const isObjectLine = ({ bytes, ended }: Line): boolean => ended && bytes?.[0] === 0x7b && isObject(parseShown(bytes));
 
 /** The outline of a file: of all of it when it is one value, else as far as it was needed to know. */
 const outline = Effect.fnUntraced(function* (file: Found) {
@@ -149,6 +151,9 @@ export const readerOf = Effect.fnUntraced(function* (file: Found) {
   return bytes === undefined ? undefined : readFrom(bytes);
 });
 
+const whyNot = (raw: Buffer, start: number): string =>
+  isUtf8(raw) ? "it is not valid JSON" : `it is not UTF-8, from byte ${start + replaced(raw).first} on`;
+
 const document = Effect.fnUntraced(function* (file: Found, root: Part, read: Read) {
   const chat = yield* chatOf(read, root, file.path);
   if (chat !== undefined && chat.conversations.length + (chat.source === undefined ? 0 : 1) > 0) {
@@ -159,8 +164,7 @@ const document = Effect.fnUntraced(function* (file: Found, root: Part, read: Rea
   if (root.end - root.start > maxLineBytes) return skip("a JSON object without messages");
   const raw = yield* read(root.start, root.end);
   const value = parse(raw);
-  if (value === undefined)
-    return { _tag: "Refuse", reason: "it is not valid JSON in UTF-8" } satisfies Detected as Detected;
+  if (value === undefined) return { _tag: "Refuse", reason: whyNot(raw, root.start) } satisfies Detected as Detected;
   const format = raw.includes(0x0a) ? undefined : formatOfLine(value);
   if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
   if (raw.length > maxSingleBytes) return skip("a JSON object without messages");

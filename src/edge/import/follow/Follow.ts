@@ -17,7 +17,7 @@ import { isStore } from "../cut/ImportStore.ts";
 import type { Found } from "../find/FileWalk.ts";
 import * as Siblings from "../find/Siblings.ts";
 import { importPaths } from "../Importer.ts";
-import type { ImportProgress, ImportReport, Refusal } from "../Report.ts";
+import type { ImportProgress, ImportReport, Kept, Refusal } from "../Report.ts";
 import { fingerprintOf, type Stamp, type Stamps } from "../StampsSqlite.ts";
 import { FolderWatch, type FollowRoot, type Watched, type WatchOptions } from "./FolderWatch.ts";
 import { openTail, type Tail } from "./Tail.ts";
@@ -29,6 +29,8 @@ export interface News {
   readonly events: number;
   readonly bytes: number;
   readonly refused: ReadonlyArray<Refusal>;
+  /** Lines that were kept as they came. */
+  readonly kept: ReadonlyArray<Kept>;
   /** Epoch milliseconds. */
   readonly at: number;
 }
@@ -223,7 +225,14 @@ class Follower {
     const at = yield* Clock.currentTimeMillis;
     this.resting.set(path, at + Math.min((at - started) * restFactor, mostRestMillis));
     this.settling.set(path, { at: at + settleMillis, whole: { signature, report } });
-    this.tell({ path, at, events: report.eventsAppended, bytes: report.bytes, refused: report.refused });
+    this.tell({
+      path,
+      at,
+      events: report.eventsAppended,
+      bytes: report.bytes,
+      refused: report.refused,
+      kept: report.kept,
+    });
   });
 
   /** A file at rest: its stamp, so that the next run does not read it; and its last line, where that never gets an end. */

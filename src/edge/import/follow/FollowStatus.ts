@@ -7,6 +7,7 @@
  * and removed at the end. What a killed one left behind counts as none, and the next look removes it.
  */
 import { Clock, Effect, FileSystem, Option, Path, Queue, Schema } from "effect";
+import * as OwnFile from "../../../machine/OwnFile.ts";
 import { isAlive } from "../../../machine/Processes.ts";
 import type { News } from "./Follow.ts";
 import type { Watched } from "./FolderWatch.ts";
@@ -94,7 +95,7 @@ export const followed = Effect.fn("edge.followed")(function* (folder: string) {
       yield* Effect.ignore(fs.remove(file, { force: true }));
       continue;
     }
-    const text = yield* fs.readFileString(file).pipe(Effect.option);
+    const text = yield* OwnFile.text(file).pipe(Effect.option);
     const status = Option.flatMap(text, Schema.decodeUnknownOption(StatusFile));
     if (Option.isSome(status)) found.push(status.value);
   }

@@ -16,7 +16,7 @@ import type { Format } from "../Entry.ts";
 import type { Found } from "../find/FileWalk.ts";
 import type { Siblings } from "../find/Siblings.ts";
 import { ImportRun } from "../ImportRun.ts";
-import type { Refusal } from "../Report.ts";
+import type { Kept, Refusal } from "../Report.ts";
 
 /** Bytes compared at the beginning, and before the place that was read to. */
 const edgeBytes = 1024;
@@ -27,6 +27,7 @@ export interface Drained {
   readonly events: number;
   readonly bytes: number;
   readonly refused: ReadonlyArray<Refusal>;
+  readonly kept: ReadonlyArray<Kept>;
 }
 
 export interface Tail {
@@ -99,7 +100,8 @@ const readTail = Effect.fnUntraced(function* (
   }
   yield* job.batch.flush();
   const refused = job.draft.refused.splice(0);
-  return { events: job.draft.eventsAppended - before.events, bytes: place.offset - before.offset, refused };
+  const kept = job.draft.kept.splice(0);
+  return { events: job.draft.eventsAppended - before.events, bytes: place.offset - before.offset, refused, kept };
 }, Effect.scoped);
 
 interface Opened {

@@ -3,11 +3,10 @@
  *
  * Room: edge.
  */
+import { grouped } from "../../../domain/Grouped.ts";
 import { type Html, html } from "./Html.ts";
 
-const grouped = new Intl.NumberFormat("en-US");
-
-export const count = (value: number | bigint): string => grouped.format(value);
+export const count = (value: number | bigint): string => grouped(value);
 
 export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;

@@ -7,6 +7,7 @@
  */
 import type { Value } from "../../../query/Sql.ts";
 import type { Unit } from "../../../query/report/Unit.ts";
+import { short } from "../html/Format.ts";
 import { type Child, type Html, html } from "../html/Html.ts";
 import { cell, cellText, isNumber, type Row } from "./Cell.ts";
 import { lines } from "./Lines.ts";
@@ -31,6 +32,8 @@ export interface FigureData {
     readonly days: ReadonlyArray<string>;
     readonly rows: ReadonlyArray<ReadonlyArray<number>>;
   };
+  /** Columns that a window too narrow for all of them does without; so it does without the trend. */
+  readonly lesser?: ReadonlySet<string>;
   /** Addresses of its SQL and its CSV. */
   readonly sql?: string;
   readonly csv?: string;
@@ -62,6 +65,14 @@ const bar = (row: Row, y: ReadonlyArray<string>, most: number): Html => {
   </svg>`;
 };
 
+/** Tables of so many columns do without some in a narrow window. */
+const manyColumns = 8;
+
+const classes = (...names: ReadonlyArray<string | false>): Html | false => {
+  const all = names.filter((name) => name !== false);
+  return all.length > 0 && html` class="${all.join(" ")}"`;
+};
+
 /** The table of a figure. */
 export const table = (figure: FigureData, now: number): Html => {
   const { columns, plot, title, trend } = figure;
@@ -73,6 +84,10 @@ export const table = (figure: FigureData, now: number): Html => {
     ...rows.map((row) => y.reduce((sum, name) => sum + Math.max(0, Number(row[name] ?? 0)), 0)),
   );
   const hasTrend = trend !== undefined && trend.days.length > 1;
+  const isLesser = (name: string): boolean =>
+    columns.length >= manyColumns && name !== columns[0]?.name && figure.lesser?.has(name) === true;
+  const isCrowded = columns.length >= manyColumns - 1;
+  const lesser = columns.filter(({ name }) => isLesser(name)).length;
   return html`<div class="wide" tabindex="0" role="region" aria-label="${title}">
     <table>
       <thead>
@@ -81,12 +96,12 @@ export const table = (figure: FigureData, now: number): Html => {
             ({ doc, name, unit }, index): Child =>
               html`<th
                   scope="col"
-                  ${isNumber(unit) && html` class="number"`}${doc !== undefined && html` title="${doc}"`}
+                  ${classes(isNumber(unit) && "number", isLesser(name) && "lesser")}${doc !== undefined && html` title="${doc}"`}
                 >
                   ${label(name)}
                 </th>
-                ${index === 0 && y.length > 0 && html`<td></td>`}`,
-          )}${hasTrend && html`<th scope="col">${trend.doc.replace(/\.$/, "")}</th>`}
+                ${index === 0 && y.length > 0 && html`<td${classes(isCrowded && "room")}></td>`}`,
+          )}${hasTrend && html`<th scope="col" ${classes(lesser > 0 && "lesser")}>${trend.doc.replace(/\.$/, "")}</th>`}
         </tr>
       </thead>
       <tbody>
@@ -97,13 +112,15 @@ export const table = (figure: FigureData, now: number): Html => {
                 const content = cell(column, row, now);
                 if (index === 0 && !isNumber(column.unit))
                   return html`<th scope="row" class="clip">${content}</th>
-                    ${y.length > 0 && html`<td>${bar(row, y, most)}</td>`}`;
-                return html`<td class="${isNumber(column.unit) ? "number" : "clip"}">${content}</td>`;
-              })}${hasTrend && html`<td>${spark(trend.rows[at] ?? [], `${trend.doc} ${(trend.rows[at] ?? []).join(", ")}`)}</td>`}
+                    ${y.length > 0 && html`<td${classes(isCrowded && "room")}>${bar(row, y, most)}</td>`}`;
+                const kind = isNumber(column.unit) ? "number" : column.unit === "moment" ? "nowrap" : "clip";
+                return html`<td${classes(kind, isLesser(column.name) && "lesser")}>${content}</td>`;
+              })}${hasTrend && html`<td${classes(lesser > 0 && "lesser")}>${spark(trend.rows[at] ?? [], `${trend.doc} ${(trend.rows[at] ?? []).join(", ")}`)}</td>`}
             </tr>`,
         )}
       </tbody>
     </table>
+    ${lesser > 0 && html`<p class="quiet small narrow">A wider window shows more columns; the CSV has all.</p>`}
   </div>`;
 };
 
@@ -115,9 +132,8 @@ const curves = (figure: FigureData): Html | undefined => {
     .toSorted((one, other) => (String(one[plot.x]) < String(other[plot.x]) ? -1 : 1));
   const known = new Map(columns.map((column) => [column.name, column]));
   const unit = known.get(plot.y[0] ?? "")?.unit ?? "number";
-  const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
   const text = (value: number): string =>
-    unit === "count" || unit === "tokens" || unit === "number" ? compact.format(value) : cellText(value, unit);
+    unit === "count" || unit === "tokens" || unit === "number" ? short(value) : cellText(value, unit);
   return lines({
     label: title,
     x: rows.map((row) => String(row[plot.x])),

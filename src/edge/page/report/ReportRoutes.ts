@@ -84,12 +84,30 @@ const dimensionOf = (report: Report, query: URLSearchParams): string | undefined
 const sqlOf = ({ parameters, sql }: SectionAnswer): string =>
   `/sql?${new URLSearchParams([["q", sql.replaceAll(/\n\s+/g, "\n  ")], ...Object.entries(parameters).map(([name, value]) => [`p.${name}`, String(value)] as [string, string])])}`;
 
+/** Columns that a narrow window does without: parts of those beside them. */
+const lesser: ReadonlySet<string> = new Set([
+  "ok",
+  "timed",
+  "mean_millis",
+  "project",
+  "longest_millis",
+
+  "prompts",
+  "reasoning_tokens",
+  "cache_write_tokens",
+  "unpriced_messages",
+  "delegated_output_tokens",
+  "delegated_threads",
+  "first_at",
+]);
+
 /** Its name is its address on a screen, where other reports stand too. */
 const dataOf = (report: string, section: SectionAnswer, csvPath: string): FigureData => ({
   ...section,
   name: `${report}-${section.name}`,
   sql: sqlOf(section),
   csv: csvPath,
+  lesser,
 });
 
 const choices = (made: Made, query: URLSearchParams, now: number): Html => {

@@ -4,6 +4,7 @@
  * Room: edge.
  */
 import type { Effect } from "effect";
+import { plainWords } from "../../../domain/thread/MessageKind.ts";
 import type { outline as ask, ThreadKey, Turn } from "../../../query/screens/ThreadScreen.ts";
 import { atClock, counted, duration, line, short } from "../html/Format.ts";
 import { type Child, type Html, html } from "../html/Html.ts";
@@ -58,7 +59,7 @@ const mostShown = 400;
 const entry = (key: ThreadKey, { calls, errors, files, tokens, turn, until }: Summed, onPage: boolean): Child => {
   const to = onPage ? `#m${turn.sequence}` : `${partOf(key, "", { at: String(turn.sequence) })}#m${turn.sequence}`;
   const took = turn.at === null || until === null ? 0 : until - turn.at;
-  return html`<li${onPage && html` class="here"`}><a href="${to}">${line(turn.words ?? "", 120) || turn.kind}</a><p class="about">${atClock(turn.at)}${calls > 0 && html`<span>${counted(calls, "call")}</span>`}${errors > 0 && html`<span class="bad">${errors} failed</span>`}${files.size > 0 && html`<span>${counted(files.size, "file")}</span>`}${took > 1000 && html`<span>${duration(took)}</span>`}${tokens > 0 && html`<span>${short(tokens)} tokens</span>`}</p></li>`;
+  return html`<li${onPage && html` class="here"`}><a href="${to}">${line(plainWords(turn.words ?? ""), 120) || turn.kind}</a><p class="about">${atClock(turn.at)}${calls > 0 && html`<span>${counted(calls, "call")}</span>`}${errors > 0 && html`<span class="bad">${errors} failed</span>`}${files.size > 0 && html`<span>${counted(files.size, "file")}</span>`}${took > 1000 && html`<span>${duration(took)}</span>`}${tokens > 0 && html`<span>${short(tokens)} tokens</span>`}</p></li>`;
 };
 
 /** `from` and `to` are what the page shows. */

@@ -8,11 +8,6 @@ import { column, dayOf, type Report, within } from "../Report.ts";
 const messages = `FROM v_message_activity a WHERE ${within("a")}`;
 const calls = `FROM v_call_activity a WHERE ${within("a")}`;
 const tokens = `FROM v_token_activity a WHERE ${within("a")}`;
-/** SQL: the day of each quarter of a view, asked for once. */
-const days = (view: string): string =>
-  `JOIN (SELECT DISTINCT x.quarter_at, ${dayOf("x.quarter_at")} AS day FROM (SELECT DISTINCT a.quarter_at FROM ${view} a WHERE a.tenant = :tenant
-    AND a.quarter_at >= :since AND a.quarter_at < :until) x) days ON days.quarter_at = a.quarter_at`;
-const kind = (name: string) => `coalesce(sum(a.messages) FILTER (WHERE a.kind = '${name}'), 0)`;
 
 const counted = [
   column("threads", "count", "Threads in which something was said."),
@@ -37,7 +32,7 @@ export const overview: Report = {
       doc: "One row of everything in the time asked for.",
       columns: counted,
       sql: `SELECT m.threads, m.prompts, m.answers, c.calls, c.errors, k.input, k.output, k.cost
-        FROM (SELECT count(DISTINCT a.thread_number) AS threads, ${kind("prompt")} AS prompts, ${kind("answer")} AS answers ${messages}) m,
+        FROM (SELECT count(DISTINCT a.thread_number) AS threads, coalesce(sum(a.prompts), 0) AS prompts, coalesce(sum(a.answers), 0) AS answers ${messages}) m,
           (SELECT coalesce(sum(a.calls), 0) AS calls, coalesce(sum(a.errors), 0) AS errors ${calls}) c,
           (SELECT coalesce(sum(a.input_tokens), 0) AS input, coalesce(sum(a.output_tokens), 0) AS output, sum(a.cost_usd) AS cost ${tokens}) k`,
     },
@@ -47,16 +42,18 @@ export const overview: Report = {
       doc: "The same by day, the latest first. A thread that crosses midnight is in both days.",
       columns: [column("day", "day", "Day in the zone that was asked for; null: no time is known."), ...counted],
       plot: { kind: "bars", x: "day", y: ["prompts", "answers", "tool_calls"] },
-      sql: `WITH m AS (SELECT days.day, count(DISTINCT a.thread_number) AS threads, ${kind("prompt")} AS prompts, ${kind("answer")} AS answers
-          FROM v_message_activity a ${days("v_message_activity")} WHERE ${within("a")} GROUP BY 1),
-        c AS (SELECT days.day, sum(a.calls) AS calls, sum(a.errors) AS errors FROM v_call_activity a ${days("v_call_activity")} WHERE ${within("a")} GROUP BY 1),
-        k AS (SELECT days.day, sum(a.input_tokens) AS input, sum(a.output_tokens) AS output, sum(a.cost_usd) AS cost
-          FROM v_token_activity a ${days("v_token_activity")} WHERE ${within("a")} GROUP BY 1)
-        SELECT d.day, coalesce(m.threads, 0), coalesce(m.prompts, 0), coalesce(m.answers, 0), coalesce(c.calls, 0), coalesce(c.errors, 0),
-          coalesce(k.input, 0), coalesce(k.output, 0), k.cost
-        FROM (SELECT day FROM m UNION SELECT day FROM c UNION SELECT day FROM k) d
-          LEFT JOIN m ON m.day IS d.day LEFT JOIN c ON c.day IS d.day LEFT JOIN k ON k.day IS d.day
-        ORDER BY d.day DESC LIMIT :limit`,
+      // Sums by quarter come in the order of the table; then each quarter's day is asked for once.
+      sql: `WITH m AS MATERIALIZED (SELECT a.quarter_at AS q, a.thread_number, sum(a.prompts) AS prompts, sum(a.answers) AS answers ${messages} GROUP BY 1, 2),
+        c AS (SELECT a.quarter_at AS q, sum(a.calls) AS calls, sum(a.errors) AS errors ${calls} GROUP BY 1),
+        k AS (SELECT a.quarter_at AS q, sum(a.input_tokens) AS input, sum(a.output_tokens) AS output, sum(a.cost_usd) AS cost ${tokens} GROUP BY 1),
+        s AS (SELECT q, prompts, answers, 0 AS calls, 0 AS errors, 0 AS input, 0 AS output, NULL AS cost FROM m
+          UNION ALL SELECT q, 0, 0, calls, errors, 0, 0, NULL FROM c UNION ALL SELECT q, 0, 0, 0, 0, input, output, cost FROM k),
+        quarters AS (SELECT q, sum(prompts) AS prompts, sum(answers) AS answers, sum(calls) AS calls, sum(errors) AS errors, sum(input) AS input, sum(output) AS output, sum(cost) AS cost FROM s GROUP BY q),
+        days AS MATERIALIZED (SELECT q, ${dayOf("q")} AS day, prompts, answers, calls, errors, input, output, cost FROM quarters),
+        t AS (SELECT days.day, count(DISTINCT m.thread_number) AS threads FROM m JOIN days ON days.q = m.q GROUP BY 1)
+        SELECT d.day, coalesce(t.threads, 0), d.prompts, d.answers, d.calls, d.errors, d.input, d.output, d.cost
+        FROM (SELECT day, sum(prompts) AS prompts, sum(answers) AS answers, sum(calls) AS calls, sum(errors) AS errors, sum(input) AS input, sum(output) AS output, sum(cost) AS cost FROM days GROUP BY 1) d
+          LEFT JOIN t ON t.day IS d.day ORDER BY d.day DESC LIMIT :limit`,
     },
     {
       name: "agents",

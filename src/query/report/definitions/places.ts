@@ -6,7 +6,7 @@
 import { column, type Report, within, withinOrUnknown } from "../Report.ts";
 
 /** Sums of each thread in the time asked for, under the same names. */
-const byThread = `WITH m AS (SELECT a.thread_number, a.thread_id, sum(a.messages) AS messages, coalesce(sum(a.messages) FILTER (WHERE a.kind = 'prompt'), 0) AS prompts,
+const byThread = `WITH m AS (SELECT a.thread_number, a.thread_id, sum(a.messages) AS messages, sum(a.prompts) AS prompts,
       min(nullif(a.quarter_at, 0)) AS first_at, max(nullif(a.quarter_at, 0)) AS last_at FROM v_message_activity a WHERE ${within("a")} GROUP BY 1),
     c AS (SELECT a.thread_number, sum(a.calls) AS calls, sum(a.errors) AS errors FROM v_call_activity a WHERE ${within("a")} GROUP BY 1),
     k AS (SELECT a.thread_number, sum(a.input_tokens) AS input, sum(a.output_tokens) AS output, sum(a.cost_usd) AS cost FROM v_token_activity a WHERE ${within("a")} GROUP BY 1),

@@ -3,7 +3,7 @@
  *
  * Room: query.
  */
-import { column, type Report, within } from "../Report.ts";
+import { column, type Report, textOf, within } from "../Report.ts";
 
 const taken = `FROM v_event_activity a WHERE ${within("a")}`;
 const sums = [column("events", "count", "Events."), column("data_bytes", "bytes", "Bytes of their data.")];
@@ -45,7 +45,8 @@ export const storage: Report = {
         ...sums,
       ],
       plot: { kind: "bars", x: "type", y: ["data_bytes"] },
-      sql: `SELECT a.type, a.meaning, sum(a.events), sum(a.data_bytes) ${taken} GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2 LIMIT :limit`,
+      sql: `SELECT ${textOf("s.type")}, ${textOf("s.meaning")}, s.events, s.data_bytes FROM (SELECT a.type_number AS type, a.meaning_number AS meaning,
+          sum(a.events) AS events, sum(a.data_bytes) AS data_bytes ${taken} GROUP BY 1, 2) s ORDER BY 4 DESC, 1, 2 LIMIT :limit`,
     },
     {
       name: "histories",
@@ -94,8 +95,10 @@ export const audit: Report = {
         column("last_at", "moment", "Quarter of an hour in which the log took the last."),
       ],
       plot: { kind: "bars", x: "actor", y: ["events"] },
-      sql: `SELECT a.actor, coalesce(nullif(a.meaning, ''), a.type), sum(a.events), count(DISTINCT a.subject_number), min(a.quarter_at), max(a.quarter_at)
-        ${taken} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
+      sql: `SELECT nullif(${textOf("s.actor")}, ''), ${textOf("s.what")}, s.events, s.subjects, s.first_at, s.last_at
+        FROM (SELECT a.actor_number AS actor, CASE WHEN a.meaning_number IN (0, (SELECT n.name_number FROM v_names n WHERE n.text = '')) THEN a.type_number ELSE a.meaning_number END AS what,
+          sum(a.events) AS events, count(DISTINCT a.subject_number) AS subjects, min(a.quarter_at) AS first_at, max(a.quarter_at) AS last_at
+          ${taken} GROUP BY 1, 2) s ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
     },
     {
       name: "sql",
@@ -123,7 +126,23 @@ export const audit: Report = {
         column("why", "text", "Why; null when not said."),
       ],
       sql: `SELECT c.changed_at, c.changed_by, c.field, c.value, c.previous, c.why FROM v_config_changes c
-        WHERE c.tenant = :tenant AND c.changed_at >= :since AND c.changed_at < :until ORDER BY c.sequence DESC LIMIT :limit`,
+        WHERE c.tenant = :tenant AND c.changed_at >= :since AND c.changed_at < :until AND c.field NOT GLOB 'quotas.*' ORDER BY c.sequence DESC LIMIT :limit`,
+    },
+    {
+      name: "quotas",
+      isOfStore: true,
+      title: "Quotas of tenants",
+      doc: "Changes of what each tenant may write, latest first; of all times.",
+      columns: [
+        column("changed_at", "moment", "When."),
+        column("changed_by", "text", "Who; null when not said."),
+        column("tenant", "text", "Tenant whose quota it is."),
+        column("value", "text", "What it is now, as JSON; null: none."),
+        column("previous", "text", "What it was, as JSON."),
+        column("why", "text", "Why; null when not said."),
+      ],
+      sql: `SELECT c.changed_at, c.changed_by, substr(c.field, 8), c.value, c.previous, c.why FROM v_config_changes c
+        WHERE c.field GLOB 'quotas.*' ORDER BY c.sequence DESC LIMIT :limit`,
     },
     {
       name: "refused",

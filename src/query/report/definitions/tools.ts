@@ -3,10 +3,10 @@
  *
  * Room: query.
  */
-import { column, type Dimension, dimensions, type Report, within, withinOrUnknown } from "../Report.ts";
+import { column, type Dimension, dimensions, type Report, textOf, within, withinOrUnknown } from "../Report.ts";
 
 const by: Readonly<Record<string, Dimension>> = {
-  tool: { name: "tool_name", unit: "text", doc: "Name of the tool.", sql: "a.tool_name" },
+  tool: { name: "tool_name", unit: "text", doc: "Name of the tool.", sql: "a.tool_name", key: "a.tool_number" },
   server: { name: "server", unit: "text", doc: "Server that offers it; null for a built-in one.", sql: "a.server" },
   ...dimensions,
 };
@@ -15,6 +15,20 @@ const by: Readonly<Record<string, Dimension>> = {
 const percents = [50, 95, 99, 100] as const;
 
 const rate = "sum(a.errors) * 1.0 / nullif(sum(a.calls), 0)";
+
+const sums = `sums AS MATERIALIZED (SELECT {key} AS it, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors, ${rate} AS rate,
+          count(DISTINCT a.thread_number) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
+          FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1)`;
+const used =
+  "s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0)";
+
+/** SQL: the duration at a share of those of a group `s`, counted from the nearer end of the index. */
+const atRank = (percent: number): string => {
+  const rank = `(s.timed * ${percent} + 99) / 100`;
+  const [order, place] = percent > 50 ? ["DESC", `s.timed - ${rank} + 1`] : ["ASC", rank];
+  return `(SELECT d.millis FROM (SELECT a.duration_millis AS millis, row_number() OVER (ORDER BY a.duration_millis ${order}) AS place
+          FROM v_call_durations a WHERE ${within("a")} AND {key} = s.it) d WHERE d.place = ${place} LIMIT 1)`;
+};
 
 export const tools: Report = {
   name: "tools",
@@ -45,23 +59,25 @@ export const tools: Report = {
       ],
       plot: { kind: "bars", x: "{name}", y: ["ok", "errors", "unknown"] },
       trend: {
-        sql: `SELECT {by}, {day}, sum(a.calls) FROM v_call_activity a {days} {join} WHERE ${within("a")} GROUP BY 1, 2`,
+        sql: `SELECT {text x.it}, x.day, x.calls FROM (SELECT {key} AS it, {day} AS day, sum(a.calls) AS calls
+          FROM v_call_activity a {days} {join} WHERE ${within("a")} GROUP BY 1, 2) x`,
         unit: "count",
         doc: "Calls by day.",
       },
       // All durations are numbered once, in the order of groups, and only the places that are asked for are looked at again:
       // SQLite would take as long for a window in each group, and as long again to group all rows once more.
-      sql: `WITH sums AS (SELECT {by} AS it, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors, ${rate} AS rate,
-          count(DISTINCT a.thread_number) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
-          FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1),
+      sql: `WITH ${sums},
         begun AS MATERIALIZED (SELECT it, timed, sum(timed) OVER (ORDER BY it) - timed AS start FROM sums WHERE timed > 0),
         places AS MATERIALIZED (${percents.map((percent) => `SELECT it, ${percent} AS percent, start + (timed * ${percent} + 99) / 100 AS place FROM begun`).join(" UNION ALL ")}),
         listed AS (SELECT a.duration_millis AS millis, row_number() OVER (ORDER BY {by}, a.duration_millis) AS place
           FROM v_call_durations a {join} WHERE ${within("a")}),
         p (it, p50, p95, p99, longest) AS (SELECT w.it, ${percents.map((percent) => `max(d.millis) FILTER (WHERE w.percent = ${percent})`).join(", ")}
           FROM listed d CROSS JOIN places w ON w.place = d.place GROUP BY 1)
-        SELECT s.it, s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0), p.p50, p.p95, p.p99, p.longest, s.last_at
+        SELECT s.it, ${used}, p.p50, p.p95, p.p99, p.longest, s.last_at
         FROM sums s LEFT JOIN p ON p.it IS s.it ORDER BY s.calls DESC, s.it LIMIT :limit`,
+      // The durations of one tool are in order in an index: each place is counted there.
+      sqlByNumber: `WITH ${sums} SELECT {text s.it}, ${used}, ${percents.map(atRank).join(", ")}, s.last_at
+        FROM sums s ORDER BY s.calls DESC, 1 LIMIT :limit`,
     },
     {
       name: "context",
@@ -75,9 +91,10 @@ export const tools: Report = {
         column("arguments_bytes", "bytes", "Bytes of all arguments."),
       ],
       plot: { kind: "bars", x: "{name}", y: ["result_bytes"] },
-      sql: `SELECT {by}, sum(a.result_bytes), sum(a.result_bytes) * 1.0 / nullif(sum(sum(a.result_bytes)) OVER (), 0),
-          sum(a.result_bytes) * 1.0 / nullif(sum(a.calls), 0), sum(a.arguments_bytes)
-        FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,
+      sql: `SELECT {text s.it}, s.result_bytes, s.result_bytes * 1.0 / nullif(sum(s.result_bytes) OVER (), 0),
+          s.result_bytes * 1.0 / nullif(s.calls, 0), s.arguments_bytes
+        FROM (SELECT {key} AS it, sum(a.result_bytes) AS result_bytes, sum(a.calls) AS calls, sum(a.arguments_bytes) AS arguments_bytes
+          FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1) s ORDER BY 2 DESC, 1 LIMIT :limit`,
     },
     {
       name: "versions",
@@ -93,9 +110,12 @@ export const tools: Report = {
         column("first_at", "moment", "Quarter of an hour of the first call."),
         column("last_at", "moment", "Quarter of an hour of the last call."),
       ],
-      sql: `SELECT a.tool_name, t.agent, t.client_version, sum(a.calls), sum(a.errors), ${rate},
-          min(nullif(a.quarter_at, 0)), max(nullif(a.quarter_at, 0))
-        FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1, 2, 3 ORDER BY sum(a.errors) DESC, 8 DESC, 1, 2, 3 LIMIT :limit`,
+      // Threads first: few, and only their sums ask for agent and version.
+      sql: `SELECT ${textOf("s.it")}, s.agent, s.client_version, s.calls, s.errors, s.errors * 1.0 / nullif(s.calls, 0), s.first_at, s.last_at
+        FROM (SELECT a.it, t.agent, t.client_version, sum(a.calls) AS calls, sum(a.errors) AS errors, min(a.first_at) AS first_at, max(a.last_at) AS last_at
+          FROM (SELECT a.tool_number AS it, a.thread_number, sum(a.calls) AS calls, sum(a.errors) AS errors, min(nullif(a.quarter_at, 0)) AS first_at,
+            max(nullif(a.quarter_at, 0)) AS last_at FROM v_call_activity a WHERE ${within("a")} GROUP BY 2, 1) a {threads} GROUP BY 1, 2, 3) s
+        ORDER BY s.errors DESC, 8 DESC, 1, 2, 3 LIMIT :limit`,
     },
     {
       name: "next",
@@ -107,8 +127,8 @@ export const tools: Report = {
         column("times", "count", "How often."),
       ],
       plot: { kind: "bars", x: "next_tool_name", y: ["times"] },
-      sql: `SELECT a.tool_name, a.next_tool_name, count(*) FROM v_tool_steps a
-        WHERE ${within("a")} AND a.next_tool_name IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
+      sql: `SELECT ${textOf("s.it")}, ${textOf("s.next")}, s.times FROM (SELECT a.tool_number AS it, a.next_tool_number AS next, count(*) AS times
+          FROM v_tool_steps a WHERE ${within("a")} AND a.next_tool_number IS NOT NULL GROUP BY 1, 2) s ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
     },
     {
       name: "loops",

@@ -10,7 +10,7 @@ export const errors: Report = {
   title: "Errors",
   doc: "Tool calls that failed: which most, since when and until when, and how the rate moves.",
   by: {
-    tool: { name: "tool_name", unit: "text", doc: "Name of the tool.", sql: "a.tool_name" },
+    tool: { name: "tool_name", unit: "text", doc: "Name of the tool.", sql: "a.tool_name", key: "a.tool_number" },
     server: { name: "server", unit: "text", doc: "Server that offers it; null for a built-in one.", sql: "a.server" },
     ...dimensions,
   },
@@ -48,12 +48,13 @@ export const errors: Report = {
       ],
       plot: { kind: "bars", x: "{name}", y: ["errors"] },
       trend: {
-        sql: `SELECT {by}, {day}, sum(a.errors) FROM v_call_activity a {days} {join} WHERE ${within("a")} GROUP BY 1, 2`,
+        sql: `SELECT {text x.it}, x.day, x.errors FROM (SELECT {key} AS it, {day} AS day, sum(a.errors) AS errors
+          FROM v_call_activity a {days} {join} WHERE ${within("a")} GROUP BY 1, 2) x`,
         unit: "count",
         doc: "Failed calls by day.",
       },
-      sql: `SELECT {by}, sum(a.calls), sum(a.errors), sum(a.errors) * 1.0 / nullif(sum(a.calls), 0)
-        FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1 HAVING sum(a.errors) > 0 ORDER BY 3 DESC, 1 LIMIT :limit`,
+      sql: `SELECT {text s.it}, s.calls, s.errors, s.errors * 1.0 / nullif(s.calls, 0) FROM (SELECT {key} AS it, sum(a.calls) AS calls, sum(a.errors) AS errors
+          FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1 HAVING sum(a.errors) > 0) s ORDER BY 3 DESC, 1 LIMIT :limit`,
     },
   ],
 };

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect } from "effect";
-import { chmodSync, copyFileSync, readdirSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { countsOf, describedAs, factsByThread } from "../counts.ts";
 import { stores, type StoreFixture } from "../StoreFixtures.ts";
@@ -86,6 +86,40 @@ it.live("a database that nobody has open is left as it lies: no file comes besid
     assert.deepInclude(yield* importAll(path), { eventsAppended: store.rows });
     assert.deepStrictEqual(readdirSync(folder), [store.file]);
   }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
+it.live(
+  "a database that a killed agent left, with its log or a journal to roll back, is read and left as it lies",
+  () =>
+    Effect.gen(function* () {
+      const store = stores[0] as StoreFixture;
+      const leftBy = Effect.fnUntraced(function* (mode: "wal" | "delete", beside: string) {
+        const { db, folder } = yield* built(store, mode);
+        if (mode === "delete") {
+          // A transaction that is larger than its cache: half of it stands in the file when the agent is killed.
+          db.pragma("cache_size = 1");
+          db.exec(`BEGIN; ${store.rewrite}; CREATE TABLE large(t)`);
+          db.exec("INSERT INTO large SELECT randomblob(2000) FROM (SELECT 1 FROM pragma_function_list LIMIT 100)");
+        }
+        const left = yield* folderOf({});
+        for (const name of [store.file, `${store.file}${beside}`]) copyFileSync(join(folder, name), join(left, name));
+        if (mode === "delete") db.exec("ROLLBACK");
+        return left;
+      });
+      for (const [mode, beside] of [
+        ["wal", "-wal"],
+        ["delete", "-journal"],
+      ] as const) {
+        const left = yield* leftBy(mode, beside);
+        const before = readdirSync(left).map((name) => [name, readFileSync(join(left, name)).toString("hex")]);
+        const report = yield* importAll(left);
+        assert.deepInclude(report, { files: 1, refused: [], eventsAppended: mode === "wal" ? store.rows : 0 });
+        assert.deepStrictEqual(
+          readdirSync(left).map((name) => [name, readFileSync(join(left, name)).toString("hex")]),
+          before,
+        );
+      }
+    }).pipe(Effect.scoped, Effect.provide(world)),
 );
 
 it.live("a database with its log is read from a folder in which nothing may be made", () =>

@@ -1,0 +1,31 @@
+/**
+ * Conditions on a row of `threads t` that lists and searches share, each with its parameter.
+ *
+ * Room: query.
+ */
+import { askedWords } from "../domain/search/SearchWords.ts";
+
+/** A name's number; null, and so equal to nothing, for a text that no row has. */
+export const number = (parameter: string): string => `(SELECT name FROM names WHERE text = ${parameter})`;
+
+/** Names of working directories: `:project` itself, below it, or with it as the name of a folder. */
+export const projectNames = `SELECT name FROM names WHERE instr(text, :project) > 0 AND (text = :project
+  OR substr(text, 1, length(:project) + 1) = :project || '/' OR substr(text, -length(:project) - 1) = '/' || :project
+  OR instr(text, '/' || :project || '/') > 0)`;
+
+const agentNames = "(SELECT name FROM names WHERE text >= :agent AND text < :agent || char(0x10FFFF))";
+
+/** The agent's program, or its beginning: `claude` for `claude-code`. */
+export const byAgent = `(t.tool IN ${agentNames} OR t.client IN ${agentNames})`;
+
+/** Names of threads that read a file of this name (`:file`, `:fileMatch`), or named it to a tool. */
+export const fileThreads = `SELECT f.thread_id FROM file_names_fts i JOIN file_names f ON f.id = i.rowid
+    WHERE i.text MATCH :fileMatch AND instr(f.path, :file) > 0
+  UNION SELECT c.thread_id FROM tool_calls_fts i JOIN tool_calls c ON c.id = i.rowid WHERE i.text MATCH :fileMatch`;
+
+/** The words of a path as the indexes have them, one behind the other. */
+export const fileMatchOf = (path: string): string => `"${askedWords(path).phrase.replaceAll('"', '""')}"`;
+
+/** True for a thread that works for no other one that is here: a root, or a fork. */
+export const isMain = `(t.parent_thread_id IS NULL OR t.parent_relation IS 'fork' OR NOT EXISTS (
+  SELECT 1 FROM threads p WHERE p.thread_id = t.parent_thread_id AND p.tenant = t.tenant))`;
