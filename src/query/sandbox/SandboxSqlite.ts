@@ -151,7 +151,7 @@ const tooLong = ({ timeoutMillis }: SandboxRequest): QueryStopped =>
   new QueryStopped({
     reason: "time",
     message: `The statement took longer than ${timeoutMillis / 1000} s and was ended.`,
-    hint: "Give it more time with --timeout SECONDS, or ask for less.",
+    hint: "Ask for less, or give it more time: --timeout SECONDS on the command line, timeoutSeconds over HTTP.",
   });
 
 const tooMuch = ({ memoryBytes }: SandboxRequest): QueryStopped =>
