@@ -1,30 +1,24 @@
-import { globSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /**
- * Rooms whose tests hold their state in scopes share two processes.
+ * Files that have a process each; all others share three.
  *
- * Decision: because loading the modules of a room costs 1 to 2 s of processor for each file, and these are 140 of 240
- * files. A test that looks at its own process (descriptors, memory, metrics, threads), or that starts programs, has one
- * of its own.
+ * Decision: because loading the modules of a room costs 1 to 2 s of processor for each file. What stands here looks at its
+ * own process (descriptors, memory, metrics, signals, threads), changes its environment, stands between two pipes, or packs and installs.
  */
-const together = globSync(
-  [
-    "test/{domain,projection,projections,query,snapshot,spool}/**/*.test.ts",
-    "test/{log,publish,coordination}/**/*.test.ts",
-    "test/edge/{import,export}/**/*.test.ts",
-  ],
-  {
-    cwd: import.meta.dirname,
-    exclude: [
-      "test/coordination/KeyValueStoreBucket.test.ts",
-      "test/edge/export/Lossless.test.ts",
-      "test/projection/Writer.test.ts",
-      "test/**/*docs.test.ts",
-    ],
-  },
-);
+const apart = [
+  "test/drill/**/*.test.ts",
+  "test/{bin,compose}.test.ts",
+  "test/{package,peers,main}/**/*.test.ts",
+  "test/machine/{FolderLock,nats/*}.test.ts",
+  "test/coordination/KeyValueStoreBucket.test.ts",
+  "test/edge/cli/{Pager,Together,coordination/Cache}.test.ts",
+  "test/edge/export/Lossless.test.ts",
+  "test/edge/wrap/*.test.ts",
+  "test/edge/page/Page.test.ts",
+  "test/projection/Writer.test.ts",
+];
 
 /** Tried by the clock, on a machine of their own: `npm run drill`, or `npm test -- test/drill` as in CI. */
 const drills = process.argv.some((word) => word.includes("test/drill")) ? [] : ["test/drill/**"];
@@ -45,9 +39,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "apart", include: ["test/**/*.test.ts"], exclude: [...together, ...drills] },
+        test: { name: "apart", include: apart, exclude: drills },
       },
-      { extends: true, test: { name: "together", isolate: false, include: together } },
+      {
+        extends: true,
+        test: { name: "together", isolate: false, include: ["test/**/*.test.ts"], exclude: [...apart, ...drills] },
+      },
     ],
     globalSetup: ["test/support/setup.ts"],
     pool: "forks",

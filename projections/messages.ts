@@ -151,7 +151,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 13,
+  version: 14,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {

@@ -123,7 +123,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 12,
+  version: 13,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {

@@ -5,47 +5,21 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Cause, Effect, Exit, Layer, Logger, References } from "effect";
-import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
-import { cliFor, commandIn } from "../edge/cli/Cli.ts";
-import { shown } from "../edge/cli/Shown.ts";
-import { codeOf, codeOfCheck, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
-import { presenter } from "../edge/cli/Help.ts";
-import { asCalled, callWith } from "../machine/CalledAs.ts";
+import { Cause, Effect, Exit } from "effect";
+import { commandIn } from "../edge/cli/Cli.ts";
+import { exitCodes } from "../edge/cli/Failure.ts";
 import { onlyForThisUser } from "../machine/PrivateFiles.ts";
-import * as Attached from "./Attached.ts";
-import * as LogLines from "./LogLines.ts";
+import * as Command from "./Command.ts";
 import * as Memory from "./Memory.ts";
 import { whenOutputIsWritten } from "./OutputWritten.ts";
-import { version } from "../machine/Version.ts";
-
-const logger = LogLines.logger(LogLines.formatOf(process.argv.slice(2), process.env), (line) =>
-  process.stderr.write(`${line}\n`),
-);
-
-const platform = Layer.mergeAll(
-  NodeServices.layer,
-  Logger.layer([logger]),
-  Layer.succeed(References.MinimumLogLevel, "Warn"),
-  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel] }),
-  CliOutput.layer(CliOutput.defaultFormatter({ globalFlags: "summary" })),
-  CliOutput.layerPresenter(presenter),
-);
-
-/** With debug logging the place of a defect; else a sentence. */
-const wantsPlaces = (): boolean => /--log-level[= ](?:all|trace|debug)\b/i.test(process.argv.join(" "));
 
 /** True when whoever read our output has seen enough. */
 const pipe = { isClosed: false };
 
-const tell = (cause: Cause.Cause<unknown>) =>
-  Effect.sync(() => {
-    // What cannot be written to a reader that has gone is no failure of the command.
-    if (pipe.isClosed) return;
-    const { text } = describe(cause);
-    if (text !== "") process.stderr.write(shown(`${asCalled(text)}\n`));
-    if (isDefect(cause) && wantsPlaces()) process.stderr.write(`${Cause.pretty(cause)}\n`);
-  });
+/** Writer of text to stderr. Text that cannot be written to a reader that has gone is no failure of the command. */
+const say = (text: string): void => {
+  if (!pipe.isClosed) process.stderr.write(text);
+};
 
 /** Hands a signal to the program: NodeRuntime listens for it and interrupts the main fiber. */
 const interrupt = () => process.emit("SIGINT");
@@ -69,13 +43,13 @@ const makeEnding = () => {
   // Whoever runs it as a service ends it so, and it has ended as it was asked to.
   let isTerminated = false;
   process.on("SIGTERM", () => (isTerminated = true));
-  const isUp = commandIn(process.argv.slice(2)) === "up";
-  const isCheck = commandIn(process.argv.slice(2)) === "check";
+  const words = process.argv.slice(2);
+  const isUp = commandIn(words) === "up";
   const codeFor = (exit: Exit.Exit<unknown, unknown>): number => {
     if (pipe.isClosed) return exitCodes.done;
     if (isUp && isTerminated && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return exitCodes.done;
-    if (Exit.isSuccess(exit)) return Number(process.exitCode ?? exitCodes.done);
-    return isCheck ? codeOfCheck(exit) : codeOf(exit);
+    const isOwnCode = Exit.isSuccess(exit) && process.exitCode !== undefined;
+    return isOwnCode ? Number(process.exitCode) : Command.exitCodeOf(words, exit);
   };
   return (exit: Exit.Exit<unknown, unknown>, end: (code: number) => void): void => {
     const code = codeFor(exit);
@@ -86,13 +60,8 @@ const makeEnding = () => {
 
 export const run = (): void => {
   onlyForThisUser();
-  callWith(process.argv.slice(2));
   Memory.growSlowly();
   const teardown = makeEnding();
-  const program = Effect.promise(() => cliFor(process.argv.slice(2))).pipe(
-    Effect.flatMap((cli) => Command.run(cli, { version })),
-    Effect.tapCause(tell),
-    Effect.provide(Layer.merge(Attached.layer, platform)),
-  );
+  const program = Effect.provide(Command.run(process.argv.slice(2), say), NodeServices.layer);
   NodeRuntime.runMain(program, { disableErrorReporting: true, teardown });
 };

@@ -11,6 +11,7 @@
  * `npm run drill -- soak`: everything at once, for minutes to hours, with bounds on what may grow.
  * `npm run drill -- mutants`: plants faults in the code, one after the other; the tests of its room have to notice each.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
+ * `npm run drill -- nodes`: the packed package on the oldest and the newest Node of each supported line.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
  * at once than two. `-- outages --outages N --seed S --longest SECONDS` and `-- tasks --tasks N --workers N --seed S`
@@ -88,6 +89,7 @@ npm run drill -- replicas    three copies: restarts, kill -9 of all, damage  --r
 npm run drill -- soak        everything at once; what may grow is bounded    --minutes 10
 npm run drill -- mutants     plants faults in the code; tests notice each    --only src/log
 npm run drill -- mcp         MCP's conformance suite against our server
+npm run drill -- nodes       the packed package on six Nodes                needs the registry
 
   --seed N   the same dice again; each run names its own
 `;
@@ -386,6 +388,15 @@ const conformance = Effect.promise(async () => {
   if (faults.length > 0) process.exitCode = 1;
 });
 
+const nodeDrill = Effect.promise(() => import("./Nodes.ts")).pipe(
+  Effect.flatMap(({ run: tryNodes }) => tryNodes(say)),
+  Effect.map((isGood) => {
+    process.stdout.write(isGood ? "Every Node that was tried runs the package.\n" : "NOT as promised.\n");
+    if (!isGood) process.exitCode = 1;
+  }),
+  Effect.provide(NodeServices.layer),
+);
+
 const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   sdks: sdkDrill,
   crashes,
@@ -401,6 +412,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   mutants: mutantDrill,
   replicas: replicaDrill,
   mcp: conformance,
+  nodes: nodeDrill,
 };
 if (values.help) {
   process.stdout.write(usage);

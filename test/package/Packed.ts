@@ -85,7 +85,8 @@ export const install = (folder: string, packages: ReadonlyArray<string>): Ended 
 /** Whether packages can be had here: from the registry, or from what npm has kept. Says so loudly where not. */
 export const canFetch = (what: string, ended: Ended): boolean => {
   if (ended.code === 0) return true;
-  if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENOTCACHED|network/.test(ended.err)) throw new Error(ended.err);
+  if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENOTCACHED|network/.test(ended.err))
+    throw new Error(`npm ended with ${ended.code}: ${ended.err}`);
   process.stderr.write(`\nNOT TESTED: no registry can be reached for ${what}.\n`);
   return false;
 };

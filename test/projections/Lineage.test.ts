@@ -600,7 +600,8 @@ describe("the tree of a conversation", () => {
     Effect.gen(function* () {
       yield* importedFiles({
         [`${session}.jsonl`]: [
-          asks("a", null, "hi"),
+          claude("0", null, { type: "progress", data: { type: "hook_progress", hookEvent: "SessionStart" } }),
+          asks("a", "0", "hi"),
           answers("b", "a", [{ type: "text", text: "one" }], {
             message: { id: "m", role: "assistant", content: [{ type: "text", text: "1" }] },
           }),

@@ -281,7 +281,7 @@ describe("v_search", () => {
 });
 
 describe("ids of threads", () => {
-  it.live("are given by their beginning", () =>
+  it.live("are given by their beginning, and their end", () =>
     Effect.gen(function* () {
       const query = yield* asked([
         said(1, "x", inThread("abc")),
@@ -295,6 +295,8 @@ describe("ids of threads", () => {
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "abc" }), ["abc"], "an id in full");
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "" }), ["abc", "abcd", "b"], "none below another");
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "c" }), []);
+      assert.deepStrictEqual(yield* query.threadIds({ beginning: "a", ending: "cd" }), ["abcd"], "and their end");
+      assert.deepStrictEqual(yield* query.threadIds({ beginning: "b", ending: "-1" }), ["b/agent-1"]);
     }),
   );
 });

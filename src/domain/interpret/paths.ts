@@ -26,8 +26,13 @@ const lineName = (id: string): string =>
     ? id
     : createHash("sha256").update(id, "utf16le").digest("hex").slice(0, 24);
 
-const messageName = (id: string | undefined): string =>
-  id !== undefined && id.length <= longestMessage && jsonBytes(id) <= longestMessage + 2 ? id : "";
+/** Message of lines before any: a hook's notice at the start of a session. */
+const none = "-";
+
+const messageName = (id: string | undefined): string => {
+  if (id === undefined) return none;
+  return id.length <= longestMessage && jsonBytes(id) <= longestMessage + 2 ? id : "";
+};
 
 interface Step {
   /** The line's id, and the message it is or belongs to; a notice belongs to the one before it. */
@@ -68,7 +73,8 @@ export const follow = (facts: Array<Fact>, carry: Carry, step: Step): Followed =
   if (moves) current = path;
   if (begins) facts.push({ _tag: "PathTaken", path, from: step.parentId, isCurrent: current === path });
   else if (moves) facts.push({ _tag: "PathTaken", path, isCurrent: true });
-  const messageId = step.messageId ?? known ?? tail.at(-1)?.[1];
+  const before = known ?? tail.at(-1)?.[1];
+  const messageId = step.messageId ?? (before === none ? undefined : before);
   if (
     messageId !== undefined &&
     messageId !== "" &&
@@ -79,7 +85,8 @@ export const follow = (facts: Array<Fact>, carry: Carry, step: Step): Followed =
   const entry: Pair = [lineName(step.lineId), messageName(messageId)];
   const grown = step.isTurn ? [entry] : [...tail, entry];
   const kept = grown.length > longestTail ? [...grown.slice(0, 1), ...grown.slice(1 - longestTail)] : grown;
-  const parentMessageId = known === undefined || known === "" ? step.parentId : known;
+  const follows = known === none ? undefined : known;
+  const parentMessageId = known === undefined || known === "" ? step.parentId : follows;
   return {
     carry: {
       ...carry,

@@ -43,8 +43,10 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     ["skipped", report.skipped.length, "files that are no conversation"],
     ["refused", report.refused.length, ""],
   ];
+  // Of files that were not read again nothing is counted.
+  const isCounted = report.unchanged === 0;
   for (const [name, value, remark] of rows) {
-    if (value > 0 || remark === "")
+    if (value > 0 || (remark === "" && (isCounted || name === "events appended" || name === "refused")))
       yield* Output.line(`  ${name.padEnd(16)}${Output.count(value).padStart(10)}  ${remark}`.trimEnd());
   }
   const formatsTable = Output.table(

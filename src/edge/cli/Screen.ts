@@ -6,7 +6,7 @@
  * A pipe has no width and no colours: what goes there is whole. `NO_COLOR` (no-color.org) and `--color never` turn
  * colours off, `--color always` on.
  */
-import { Flag } from "effect/cli";
+import { CliOutput, Flag } from "effect/cli";
 
 export interface Screen {
   readonly isTerminal: boolean;
@@ -72,16 +72,33 @@ export const folderName = (path: string | null): string => path?.split(/[\\/]/).
 export const agentName = (tool: string | null, client: string | null): string =>
   (tool ?? client ?? "-").replace(/-(?:code|cli|agent)$/, "");
 
+// oxlint-disable-next-line eslint/no-control-regex -- plain ASCII is as wide as it is long
+const plainAscii = /^[\x20-\x7E]*$/;
+
+/** Units of a text that fit into so many columns: a character of a script without spaces takes two. */
+const unitsIn = (text: string, columns: number): number => {
+  if (text.length * 2 <= columns || plainAscii.test(text)) return Math.min(text.length, columns);
+  let width = 0;
+  let units = 0;
+  for (const character of text) {
+    width += CliOutput.displayWidth(character);
+    if (width > columns) break;
+    units += character.length;
+  }
+  return units;
+};
+
 const wrappedLine = (line: string, columns: number): ReadonlyArray<string> => {
   const begin = /^\s*/.exec(line)?.[0] ?? "";
   const lines: Array<string> = [];
   let rest = line;
-  while (rest.length > columns) {
-    const blank = rest.lastIndexOf(" ", columns);
-    const cut = blank > begin.length ? blank : columns;
+  for (;;) {
+    const units = unitsIn(rest, columns);
+    if (units >= rest.length || units <= begin.length) break;
+    const blank = rest.lastIndexOf(" ", units);
+    const cut = blank > begin.length ? blank : units;
     lines.push(rest.slice(0, cut).trimEnd());
     rest = begin + rest.slice(cut).trimStart();
-    if (begin.length >= columns) break;
   }
   return [...lines, rest];
 };

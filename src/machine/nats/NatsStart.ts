@@ -34,6 +34,9 @@ const probeTimeoutMillis = 1_000;
 const probeEveryMillis = 5;
 /** Recovery of 200,000 messages took 0.4 s. Ten million, on a slow disk, may take this long. */
 const startTimeoutMillis = 120_000;
+/** A start that takes longer says what it is at, and again as long as it lasts, milliseconds. */
+const saidAfterMillis = 2_000;
+const saidEveryMillis = 10_000;
 
 export const portTaken = (options: {
   readonly host: string;
@@ -84,9 +87,20 @@ const silent = (options: { readonly spec: Spec; readonly from: number }) =>
   new NatsNotStarted({
     reason: "silent",
     message: `nats-server runs but did not answer within ${startTimeoutMillis / 1000} s.`,
-    hint: `Read its log: ${options.spec.logFile}`,
+    hint: `It may go round on a damaged file: recollect heal says what is wrong. Its log: ${options.spec.logFile}`,
     log: NatsChild.logTail({ logFile: options.spec.logFile, from: options.from }),
   });
+
+/** Sentences for a start that takes long. Never returns. */
+const sayWhatItDoes = Effect.fnUntraced(function* ({ storeFolder }: Spec) {
+  yield* Effect.sleep(saidAfterMillis);
+  for (let millis = saidAfterMillis; ; millis += saidEveryMillis) {
+    yield* Effect.logWarning(
+      `nats-server has been reading its streams in ${storeFolder} for ${millis / 1000} s; it is given ${startTimeoutMillis / 1000} s`,
+    );
+    yield* Effect.sleep(saidEveryMillis);
+  }
+});
 
 /** End of a process, as the end of a sentence. */
 export const howItEnded = (ended: NatsChild.Ended): string =>
@@ -141,10 +155,13 @@ export const start = Effect.fn("machine.startNats")(function* (options: {
         Effect.promise(() => child.ended),
         (ended) => Effect.fail(explain({ spec, from, how: howItEnded(ended) })),
       );
-      const answered = Effect.timeoutOrElse(Effect.raceFirst(answers(spec), died), {
-        duration: startTimeoutMillis,
-        orElse: () => Effect.fail(silent({ spec, from })),
-      });
+      const answered = Effect.timeoutOrElse(
+        Effect.raceFirst(Effect.raceFirst(answers(spec), died), sayWhatItDoes(spec)),
+        {
+          duration: startTimeoutMillis,
+          orElse: () => Effect.fail(silent({ spec, from })),
+        },
+      );
       // All of the waiting is restored, its timer too: around it, it would keep whoever interrupts until it rings.
       const info = yield* restore(answered).pipe(Effect.onError(() => Effect.promise(() => child.stop())));
       StreamLinks.release(spec.storeFolder);

@@ -20,6 +20,15 @@ const actions: Readonly<Record<number, string>> = {
   [constants.SQLITE_PRAGMA]: "PRAGMA",
 };
 
+/**
+ * Functions by what they reach. Node's SQLite has FTS3, whose function gives a bound text the address of a tokenizer in memory, and
+ * takes eight bound bytes for one.
+ */
+const beyond: ReadonlyMap<string, string> = new Map([
+  ["load_extension", "load_extension reaches beyond the file."],
+  ["fts3_tokenizer", "fts3_tokenizer reaches into the memory of the process."],
+]);
+
 /** Table functions over a value, which reach no stored row. */
 const overValues = new Set(["json_each", "json_tree"]);
 
@@ -35,6 +44,8 @@ export const authorize = (db: DatabaseSync, masked: { readonly believed: string 
     refusal = sentence;
     return constants.SQLITE_DENY;
   };
+  const denyNamed = (sentence: string | undefined): number =>
+    sentence === undefined ? constants.SQLITE_OK : deny(sentence);
   const read = (table: string, column: string | null, context: string | null): number => {
     if (masked === undefined) return constants.SQLITE_OK;
     const { believed } = masked;
@@ -53,7 +64,7 @@ export const authorize = (db: DatabaseSync, masked: { readonly believed: string 
       case constants.SQLITE_READ:
         return read(first ?? "", second, context);
       case constants.SQLITE_FUNCTION:
-        return second === "load_extension" ? deny("load_extension reaches beyond the file.") : constants.SQLITE_OK;
+        return denyNamed(beyond.get(second?.toLowerCase() ?? ""));
       case constants.SQLITE_PRAGMA:
         // What the full-text index asks of itself.
         if (first === "data_version" && second === null) return constants.SQLITE_OK;

@@ -69,6 +69,7 @@ const faultOf = (text: string, parameters: SqlParameters, options: SqlOptions): 
       "Columns are masked by SQLite's authorizer, which this Node does not have.",
       "Use Node 24.10 or newer.",
     );
+  if (read.words.includes("fts3_tokenizer")) return refuse("fts3_tokenizer reaches into the memory of the process.");
   const pragma = read.words.find((word) => word.startsWith("pragma_"));
   return pragma === undefined ? undefined : refuse("PRAGMA is not possible here.");
 };
@@ -150,7 +151,7 @@ const tooLong = ({ timeoutMillis }: SandboxRequest): QueryStopped =>
   new QueryStopped({
     reason: "time",
     message: `The statement took longer than ${timeoutMillis / 1000} s and was ended.`,
-    hint: "Give it more time with --timeout SECONDS, or ask for less.",
+    hint: "Ask for less, or give it more time: --timeout SECONDS on the command line, timeoutSeconds over HTTP.",
   });
 
 const tooMuch = ({ memoryBytes }: SandboxRequest): QueryStopped =>

@@ -149,11 +149,14 @@ const compare = (file: string, truth: Truth, events: number): ReadonlyArray<stri
   }
 };
 
-/** Facts are read by an index on the first screen, or not at all. */
-const scans = ({ plan, what }: Timed): ReadonlyArray<string> =>
-  plan
-    .filter((line) => /^SCAN (?!json_each|k VIRTUAL|d$|\(|CONSTANT)/.test(line) && !/USING/.test(line))
+/** Facts are read by an index on the first screen, or not at all; what the statement made itself may be walked through. */
+const scans = ({ plan, what }: Timed): ReadonlyArray<string> => {
+  const made = new Set(plan.flatMap((line) => /^(?:CO-ROUTINE|MATERIALIZE) (\S+)$/.exec(line)?.[1] ?? []));
+  return plan
+    .filter((line) => !made.has(/^SCAN (\S+)$/.exec(line)?.[1] ?? ""))
+    .filter((line) => /^SCAN (?!json_each|k VIRTUAL|d$|\(|\d* ?CONSTANT)/.test(line) && !/USING/.test(line))
     .map((line) => `${what}: ${line}`);
+};
 
 /** Days of the truth are those of UTC. */
 const inUtc = <A, E, R>(work: Effect.Effect<A, E, R>) =>

@@ -1,7 +1,6 @@
 /** The catalogue as a page, `docs/damage.md`: written by `npm run drill -- damage --save`, never by hand. */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { counted } from "../Damage.ts";
 import { root } from "../Program.ts";
 import { catalogue } from "./Catalogue.ts";
 import { groups, promises } from "./Fault.ts";
@@ -36,18 +35,71 @@ const rowOf = ({ fault, mend, noticed, planted, problems, reads, seed }: Verdict
   return `| ${columns.join(" | ")} |`;
 };
 
-export const page = (verdicts: ReadonlyArray<Verdict>): string => {
-  const { byItself, failed, mended, noticed, planted, refusedReads, trueReads, wrongReads } = counted(verdicts);
-  const numbers = new Set(verdicts.map(({ fault }) => fault.number)).size;
-  const seeds = new Set(verdicts.map(({ seed }) => seed)).size;
+/** A row of the page: of this run, or one that the page has from an earlier run. */
+interface Row {
+  readonly number: number;
+  readonly seed: number;
+  readonly line: string;
+}
+
+const columnsOf = (line: string): ReadonlyArray<string> => line.slice(2, -2).split(" | ");
+
+/** The rows that a page has. */
+const rowsIn = (text: string): ReadonlyArray<Row> =>
+  text.split("\n").flatMap((line) => {
+    const [, number, seed] = /^\| (\d+) \|.* \| (\d+) \|$/.exec(line) ?? [];
+    return number === undefined ? [] : [{ number: Number(number), seed: Number(seed), line }];
+  });
+
+/** Of a fault and a seed the newest row counts. */
+const merged = (before: ReadonlyArray<Row>, verdicts: ReadonlyArray<Verdict>): ReadonlyArray<Row> => {
+  const now = verdicts.map((verdict) => ({
+    number: verdict.fault.number,
+    seed: verdict.seed,
+    line: rowOf(verdict),
+  }));
+  const all = new Map([...before, ...now].map((row) => [`${row.number} ${row.seed}`, row]));
+  return [...all.values()].toSorted((a, b) => a.number - b.number || a.seed - b.seed);
+};
+
+/** Figures of the rows, as they stand there. */
+const countedIn = (rows: ReadonlyArray<Row>) => {
+  const sums = { noticed: 0, failed: 0, byItself: 0, mended: 0, true: 0, refused: 0, wrong: 0 };
+  for (const { line } of rows) {
+    const [, , , by = "-", , happened = ""] = columnsOf(line);
+    if (by !== "-") sums.noticed++;
+    if (happened.startsWith("**Fails**")) {
+      sums.failed++;
+      sums.wrong += [...happened.matchAll(/that are not the/g)].length;
+    } else if (happened.startsWith("by itself")) sums.byItself++;
+    else sums.mended++;
+    const [, gave = "0", refused = "0"] = /reads: (\d+) true, (\d+) refused/.exec(happened) ?? [];
+    sums.true += Number(gave);
+    sums.refused += Number(refused);
+  }
+  return sums;
+};
+
+/** `before` is the page as it was: its rows stay where no verdict is newer. */
+export const page = (verdicts: ReadonlyArray<Verdict>, before = ""): string => {
+  const rows = merged(rowsIn(before), verdicts);
+  const sums = countedIn(rows);
+  const numbers = new Set(rows.map(({ number }) => number)).size;
+  const seeds = new Set(rows.map(({ seed }) => seed)).size;
+  const groupOf = new Map(catalogue.map(({ group, number }) => [number, group]));
+  const perFault = rows.reduce(
+    (all, { number }) => all.set(number, (all.get(number) ?? 0) + 1),
+    new Map<number, number>(),
+  );
+  const withThree = [...perFault.values()].filter((count) => count >= 3).length;
   const tables = groups.flatMap((group) => {
-    const rows = verdicts.filter(({ fault }) => fault.group === group).map(rowOf);
-    if (rows.length === 0) return [];
+    const lines = rows.filter(({ number }) => groupOf.get(number) === group).map(({ line }) => line);
+    if (lines.length === 0) return [];
     return [
       `## ${group[0]?.toUpperCase()}${group.slice(1)}\n`,
       "| | fault | promise | noticed by, after | what was said | what happened | seed |",
       "|--:|---|---|---|---|---|--:|",
-      ...rows,
+      ...lines,
       "",
     ];
   });
@@ -60,11 +112,12 @@ export const page = (verdicts: ReadonlyArray<Verdict>): string => {
     "| | |",
     "|---|--:|",
     `| faults of the catalogue, and seeds | ${numbers} of ${catalogue.length}, ${seeds} |`,
-    `| noticed | ${noticed} of ${planted} |`,
-    `| whole without a command, by the start or the scrubber | ${byItself} |`,
-    `| mended by command | ${mended} |`,
-    `| **not as promised** | ${failed} |`,
-    `| reads that gave the truth, an error, something else | ${trueReads}, ${refusedReads}, ${wrongReads} |`,
+    `| faults planted with three seeds | ${withThree} |`,
+    `| noticed | ${sums.noticed} of ${rows.length} |`,
+    `| whole without a command, by the start or the scrubber | ${sums.byItself} |`,
+    `| mended by command | ${sums.mended} |`,
+    `| **not as promised** | ${sums.failed} |`,
+    `| reads that gave the truth, an error, something else | ${sums.true}, ${sums.refused}, ${sums.wrong} |`,
     "",
     ...tables,
   ]
@@ -74,6 +127,6 @@ export const page = (verdicts: ReadonlyArray<Verdict>): string => {
 
 export const save = (verdicts: ReadonlyArray<Verdict>): string => {
   const file = join(root, "docs/damage.md");
-  writeFileSync(file, page(verdicts));
+  writeFileSync(file, page(verdicts, existsSync(file) ? readFileSync(file, "utf8") : ""));
   return file;
 };

@@ -1,9 +1,10 @@
-/** The real program on a data folder of the test's own: run to its end, or started and spoken to by signals. */
+/** The command line on a data folder of the test's own: commands in this process, and programs spoken to by signals. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive, pidIn } from "../../../src/machine/Processes.ts";
+import { command } from "../../support/command.ts";
 import { program as main } from "../../support/program.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,8 +81,9 @@ export class Stage {
     return this.start(["up", "--json"]).says('"ready":true');
   }
 
-  run(words: ReadonlyArray<string>, environment: Environment = {}): Promise<Ended> {
-    return this.start(words, environment).ended;
+  /** In this process. A command that runs beside others, or is ended by signals, is started. */
+  run(words: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}): Promise<Ended> {
+    return command(words, { RECOLLECT_DATA: this.data, ...environment });
   }
 
   /** A command line of a shell, in which `recollect` is the program. */

@@ -39,7 +39,8 @@ describe("commands together", { timeout: 300_000 }, () => {
       writeFileSync(file, session(id, texts(200)));
       return file;
     });
-    const again = (file: string) => stage.json<Imported>(["import", ...files, file]);
+    const again = async (file: string): Promise<Imported> =>
+      JSON.parse((await stage.start(["import", ...files, file, "--json"]).ended).out);
     const imported = await Promise.all(files.map(again));
     const sum = (of: keyof Imported) => imported.reduce((all, report) => all + report[of], 0);
     assert.strictEqual(sum("eventsAppended"), 400);

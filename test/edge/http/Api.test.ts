@@ -336,6 +336,22 @@ describe("the store over HTTP", { timeout: 120_000 }, () => {
     assert.notInclude((await as(tokens.other, "/v1/threads")).text, "secret");
     assert.notInclude((await as(tokens.other, "/v1/follow?forSeconds=1")).text, "secret of default");
   });
+
+  it("shows the quotas of tenants to operators alone", async () => {
+    const reader = await door.token("r2", "reader");
+    const set = await send("PATCH", "/v1/config", { changes: { "quotas.secretive": { threads: 7 } }, why: "test" });
+    assert.strictEqual(set.status, 200, set.text);
+    const { version } = shape<{ version: number }>(set);
+    const paths = ["/v1/config", "/v1/config/history", `/v1/config/diff?from=0&to=${version}`, "/v1/reports/audit"];
+    for (const path of paths) {
+      // A report is as new as the projector.
+      for (let time = 0; time < 100 && !(await get(path)).text.includes("secretive"); time++);
+      assert.include((await get(path)).text, "secretive", path);
+      const seen = await door.ask(path, { headers: bearer(reader) });
+      assert.strictEqual(seen.status, 200, path);
+      assert.notInclude(seen.text, "secretive", path);
+    }
+  });
 });
 
 describe("the typed client", { timeout: 120_000 }, () => {

@@ -129,7 +129,7 @@ describe("recollect wrap --http", { timeout: 120_000 }, () => {
     const url = /http:\S+/.exec(wrap.err)?.[0] ?? "";
     assert.strictEqual((await ask(url, { method: "POST", body: "{}" })).status, 502);
     await wrap.end("SIGTERM");
-    const refused = await stage.run(["wrap", "--http", "ftp://example.com"]);
+    const refused = await stage.start(["wrap", "--http", "ftp://example.com"]).ended;
     assert.strictEqual(refused.code, 2);
     assert.match(refused.err, /is no address/);
   });

@@ -4,7 +4,7 @@ import { reportNamed, reports } from "../../../src/query/report/All.ts";
 import type { Only } from "../../../src/query/report/Report.ts";
 import { type ReportRequest, runReport } from "../../../src/query/report/RunReport.ts";
 import { Query } from "../../../src/query/Query.ts";
-import { type Called, known, type Said, type Spent, store } from "./World.ts";
+import { type Called, known, type Met, type Said, type Spent, store } from "./World.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -473,6 +473,105 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
       assert.sameDeepMembers(
         audit.rows("actors").map((row) => [row["actor"], row["type"], row["events"], row["histories"]]),
         inLedger.rows.map((row) => [...row]),
+      );
+    }),
+  );
+
+  it.effect("tell sessions by client, server and end", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* run("sessions");
+      const by = (list: ReadonlyArray<Met>, of: (one: Met) => ReadonlyArray<unknown>) =>
+        groups(list, (one) => JSON.stringify(of(one)));
+      const keyOf = (row: Row, ...names: ReadonlyArray<string>) => JSON.stringify(names.map((name) => row[name]));
+      const mean = (values: ReadonlyArray<number>) => values.reduce((all, one) => all + one, 0) / values.length;
+      assert.deepStrictEqual(
+        new Map(
+          rows("clients").map((row) => [
+            keyOf(row, "client", "client_release"),
+            [row["sessions"], row["open"], row["mean_millis"], row["last_at"]],
+          ]),
+        ),
+        mapped(
+          by(known.met, (one) => [one.client, one.version]),
+          (list) => {
+            const ended = list.flatMap(({ lasted }) => (lasted === undefined ? [] : [lasted]));
+            return [
+              list.length,
+              list.length - ended.length,
+              ended.length === 0 ? null : mean(ended),
+              Math.max(...list.map((one) => one.at)),
+            ];
+          },
+        ) as never,
+      );
+      assert.deepStrictEqual(
+        new Map(
+          rows("servers").map((row) => [
+            keyOf(row, "server"),
+            [row["server_release"], row["sessions"], row["failed"], row["last_at"]],
+          ]),
+        ),
+        mapped(
+          by(
+            known.met.filter(({ server }) => server !== null),
+            (one) => [one.server],
+          ),
+          (list) => [
+            "9",
+            list.length,
+            list.filter(({ exitCode }) => exitCode === 1).length,
+            Math.max(...list.map((one) => one.at)),
+          ],
+        ) as never,
+      );
+      assert.deepStrictEqual(
+        new Map(rows("ends").map((row) => [keyOf(row, "reason", "exit_code"), row["sessions"]])),
+        mapped(
+          by(known.met, (one) => [one.lasted === undefined ? null : "closed", one.exitCode]),
+          (list) => list.length,
+        ) as never,
+      );
+    }),
+  );
+
+  it.effect("tell each tool by version of the client, and histories and sources by what the log took of them", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* run("tools", { limit: 1000 });
+      const key = (one: Called) => `${one.tool} ${known.agentOf(one.thread)} ${known.versionOf(one.thread)}`;
+      const quarter = (moment: number) => moment - (moment % 900_000);
+      assert.deepStrictEqual(
+        new Map(
+          rows("versions").map(({ client, tool_name, version, ...row }) => [
+            `${String(tool_name)} ${String(client)} ${String(version)}`,
+            row,
+          ]),
+        ),
+        mapped(groups(known.called, key), (list) => {
+          const { calls, error_rate, errors } = use(list);
+          const times = list.map((one) => quarter(one.at));
+          return { calls, errors, error_rate, first_at: Math.min(...times), last_at: Math.max(...times) };
+        }) as never,
+      );
+      const bytes = (list: typeof known.entries) => [list.length, sum(list, ({ body }) => body.length)];
+      const { rows: stored } = yield* run("storage", { limit: 1000 });
+      assert.deepStrictEqual(
+        new Map(
+          stored("histories").map((row) => [
+            `${String(row["kind"])} ${String(row["subject"])}`,
+            [row["events"], row["data_bytes"]],
+          ]),
+        ),
+        mapped(
+          groups(known.entries, ({ history }) => `${history.kind} ${history.id}`),
+          bytes,
+        ) as never,
+      );
+      assert.deepStrictEqual(
+        new Map(stored("sources").map((row) => [String(row["source"]), [row["events"], row["data_bytes"]]])),
+        mapped(
+          groups(known.entries, ({ source }) => source),
+          bytes,
+        ) as never,
       );
     }),
   );

@@ -3,7 +3,7 @@ import { Context, Effect, Layer } from "effect";
 import { join } from "node:path";
 import { readModels } from "../../../projections/all.ts";
 import type { RecordedEvent } from "../../../src/domain/Event.ts";
-import { task, thread } from "../../../src/domain/History.ts";
+import { session, task, thread } from "../../../src/domain/History.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as Projector from "../../../src/projection/Projector.ts";
 import { Query } from "../../../src/query/Query.ts";
@@ -39,11 +39,23 @@ export interface Spent {
   readonly reasoning: number;
 }
 
+export interface Met {
+  readonly client: string;
+  readonly version: string;
+  readonly server: string | null;
+  readonly at: number;
+  /** Milliseconds; undefined for one that has not ended. */
+  readonly lasted: number | undefined;
+  readonly exitCode: number | null;
+}
+
 export interface Known {
   readonly entries: ReadonlyArray<RecordedEvent>;
   readonly said: ReadonlyArray<Said>;
   readonly called: ReadonlyArray<Called>;
   readonly spent: ReadonlyArray<Spent>;
+  readonly met: ReadonlyArray<Met>;
+  readonly versionOf: (id: string) => string;
   readonly agentOf: (id: string) => string;
   readonly projectOf: (id: string) => string;
 }
@@ -63,6 +75,7 @@ const make = (): Known => {
   const called: Array<Called> = [];
   const spent: Array<Spent> = [];
   const agentOf = (id: string) => (numberOf(id) % 2 === 0 ? "claude-code" : "codex");
+  const versionOf = (id: string) => `1.${numberOf(id) % 2}`;
   const projectOf = (id: string) => `/home/ana/project-${numberOf(id) % 3}`;
   const put = (type: string, id: string, at: number, data: unknown) =>
     entries.push(
@@ -76,7 +89,7 @@ const make = (): Known => {
     const id = `t${one}`;
     put("thread.opened", id, begin, {
       tool: agentOf(id),
-      client: { name: agentOf(id), version: `1.${one % 2}` },
+      client: { name: agentOf(id), version: versionOf(id) },
       cwd: projectOf(id),
       title: `Thread ${one}`,
     });
@@ -148,7 +161,30 @@ const make = (): Known => {
   for (const id of ["k1", "k2"]) ofTask(id, "task.started", 4_000, { worker: "w" });
   ofTask("k1", "task.completed", 10_000, { output: "fine" });
   ofTask("k2", "task.failed", 6_000, { error: { type: "crashed", message: "gone" } });
-  return { entries, said, called, spent, agentOf, projectOf };
+  const met = Array.from({ length: 9 }, (_, one): Met => {
+    const about = {
+      client: one % 2 === 0 ? "claude" : "cursor",
+      version: `2.${one % 3}`,
+      server: one % 4 === 3 ? null : `server-${one % 2}`,
+      at: begin + one * 11 * minute,
+      lasted: one === 4 ? undefined : 1000 * (one + 1),
+      exitCode: one % 3 === 0 ? 1 : 0,
+    };
+    const ofSession = (type: string, at: number, data: unknown) =>
+      entries.push(
+        event(entries.length + 1, type, data, {
+          in: session(`s${one}`),
+          occurredAt: at,
+          recordedAt: begin + 9e9 + entries.length,
+        }),
+      );
+    const server = about.server === null ? {} : { server: { name: about.server, version: "9" } };
+    ofSession("session.started", about.at, { client: { name: about.client, version: about.version }, ...server });
+    if (about.lasted === undefined) return { ...about, exitCode: null };
+    ofSession("session.ended", about.at + about.lasted, { reason: "closed", exitCode: about.exitCode });
+    return about;
+  });
+  return { entries, said, called, spent, met, agentOf, projectOf, versionOf };
 };
 
 export const known = make();

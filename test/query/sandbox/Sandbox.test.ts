@@ -145,6 +145,16 @@ layer(world, { excludeTestServices: true })("SQL of anybody", (it) => {
     }),
   );
 
+  it.effect("reads and writes no memory of its process through a function that takes addresses", () =>
+    Effect.gen(function* () {
+      for (const [text, parameters] of [
+        ["SELECT hex(fts3_tokenizer(:name))", { name: "simple" }],
+        ["SELECT FTS3_Tokenizer(:name, :at)", { name: "simple", at: "AAAAAAAA" }],
+      ] as const)
+        assert.match((yield* Effect.flip(rowsOf(text, parameters))).message, /memory of the process/);
+    }),
+  );
+
   it.effect("has a limit of rows, of memory, of temporary files and of time, each said by its name", () =>
     Effect.gen(function* () {
       const ten = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 10) SELECT i FROM n";

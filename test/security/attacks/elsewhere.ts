@@ -112,7 +112,7 @@ const server = attacksOf("a hostile MCP server")([
     "it is given no `RECOLLECT_*`",
     async (world) => {
       const secrets = { RECOLLECT_NATS_PASSWORD: "hunter2", RECOLLECT_NATS_USER: "x" };
-      const { out } = await world.run(["wrap", "--", "/usr/bin/env"], secrets);
+      const { out } = await world.start(["wrap", "--", "/usr/bin/env"], secrets).ended;
       assert.include(out, "PATH=");
       assert.notMatch(out, /RECOLLECT_|hunter2/);
     },

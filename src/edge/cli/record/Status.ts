@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { Effect } from "effect";
+import { Clock, Effect } from "effect";
 import { Command, Flag } from "effect/cli";
 import { NotWell } from "../Failure.ts";
 import { json, store } from "../Flags.ts";
@@ -44,10 +44,21 @@ const isQuiet = ({ conditions, projections, spool, stream }: StoreNumbers): bool
   spool.waiting + spool.setAside + spool.lost === 0 &&
   projections.every(({ deadLetters, gap }) => gap === 0 && deadLetters === 0);
 
-const sayAllWell = ({ stream, threads }: StoreNumbers) =>
-  Output.line(
-    `All well: ${Output.counted(stream?.messages ?? 0, "event")}, ${Output.counted(threads, "thread")}, ${Output.bytes(stream?.bytes ?? 0)}; nothing waits.`,
+/** Extent of the last comparison: what was not looked at yet is not called well. */
+export const comparedText = ({ scrub }: Pick<StoreNumbers, "scrub">, now: number): string => {
+  if (scrub.passes > 0) return `compared as a whole ${Output.duration(Math.max(0, now - scrub.finishedAt))} ago`;
+  return scrub.at === 0
+    ? "stream and ledger are not compared yet"
+    : `compared to ${Output.count(scrub.sequence)} of ${Output.count(scrub.head)} so far`;
+};
+
+const sayAllWell = Effect.fnUntraced(function* (found: StoreNumbers) {
+  const { stream, threads } = found;
+  const now = yield* Clock.currentTimeMillis;
+  yield* Output.line(
+    `All well: ${Output.counted(stream?.messages ?? 0, "event")}, ${Output.counted(threads, "thread")}, ${Output.bytes(stream?.bytes ?? 0)}; nothing waits; ${comparedText(found, now)}.`,
   );
+});
 
 export const status = Command.make(
   "status",

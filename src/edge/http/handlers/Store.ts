@@ -13,7 +13,7 @@ import { Publisher } from "../../../publish/Publisher.ts";
 import * as Thread from "../../../publish/thread/ThreadPublisher.ts";
 import { Query } from "../../../query/Query.ts";
 import { Api } from "../api/Api.ts";
-import { Principal } from "../Guard.ts";
+import { mayAct, Principal } from "../Guard.ts";
 import { publishedAs, split } from "./About.ts";
 import { answer, etagOf, json, orNotThere, reading } from "./Answer.ts";
 import { ask } from "./SqlProcess.ts";
@@ -34,10 +34,25 @@ export const status = HttpApiBuilder.group(Api, "status", (handlers) =>
   ),
 );
 
+/** Fields that the caller may see: quotas are of all tenants, whichever tenant's configuration holds them. */
+const visible = Effect.map(
+  Principal,
+  ({ role }) =>
+    <A extends { readonly field: string }>(fields: ReadonlyArray<A>): ReadonlyArray<A> =>
+      mayAct(role, "operator") ? fields : fields.filter(({ field }) => !field.startsWith("quotas.")),
+);
+
 const explained = Effect.fnUntraced(function* (name: string | undefined) {
   const config = yield* Configuration;
   const version = yield* config.version;
-  return json({ version, fields: yield* config.explain(name) }, { headers: { etag: etagOf(version) } });
+  const fields = (yield* visible)(yield* config.explain(name));
+  return json({ version, fields }, { headers: { etag: etagOf(version) } });
+});
+
+const versions = Effect.gen(function* () {
+  const shown = yield* visible;
+  const found = yield* Configuration.use(({ history }) => history);
+  return json({ versions: found.map((version) => ({ ...version, changes: shown(version.changes) })) });
 });
 
 /** Adds the actor of a change: the token's name, whatever else the caller says. */
@@ -48,19 +63,13 @@ const fallback = (value: unknown): unknown => (value === null ? undefined : valu
 export const config = HttpApiBuilder.group(Api, "config", (handlers) =>
   handlers.handleAll({
     explain: ({ query }) => answer(explained(query.name)),
-    history: () =>
-      answer(
-        Effect.map(
-          Configuration.use(({ history }) => history),
-          (versions) => json({ versions }),
-        ),
-      ),
+    history: () => answer(versions),
     diff: ({ query: { from, to } }) =>
       answer(
-        Effect.map(
-          Configuration.use((found) => found.diff(from, to)),
-          (differences) => json({ differences }),
-        ),
+        Effect.gen(function* () {
+          const shown = yield* visible;
+          return json({ differences: shown(yield* Configuration.use((found) => found.diff(from, to))) });
+        }),
       ),
     set: ({ payload: { changes, ...rest } }) =>
       answer(

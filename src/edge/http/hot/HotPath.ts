@@ -11,15 +11,14 @@
  * Decision: a second way in, because Effect's router, its middlewares, the decoding of parameters and the stream of a body
  * took two thirds of the processor of a warm read and a third of an append's. With traces it is off.
  */
-import { Clock, Context, Effect, Fiber, References, type Scope } from "effect";
+import { Cause, Clock, Context, Effect, Exit, Fiber, References, type Scope } from "effect";
 import { HttpServerRequest, HttpServerResponse } from "effect/http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answered } from "../Answered.ts";
 import { isDeepText } from "../Depth.ts";
 import { bearerOf, closedHeaders, HttpDoor, isPlain, mayAct, Principal } from "../Guard.ts";
 import type { Handler } from "../Listener.ts";
-import { bounded, boundedOf, measured } from "../Observed.ts";
-import { toResponse } from "../Problem.ts";
+import { counted } from "../Observed.ts";
 import { type Client, TenantClients } from "../TenantClients.ts";
 import type { HotAnswering, HotRoute } from "./HotRoutes.ts";
 
@@ -55,11 +54,16 @@ const bytesOf = ({ method }: HotRoute, headers: Headers): number | undefined => 
   return bytes > 0 && bytes <= mostBytes ? bytes : undefined;
 };
 
+/** In every answer; with a body also that another client might be given it compressed, as the router has it. */
+const bare = { ...closedHeaders(HttpServerResponse.empty()).headers };
+const withBody = { ...bare, vary: "Accept-Encoding" };
+
 /** Writes an answer whose body is at hand: no handler of the hot path gives a stream. */
 const write = (to: ServerResponse, { body, headers, status }: HttpServerResponse.HttpServerResponse): void => {
   if (to.destroyed || to.writableEnded) return;
-  to.writeHead(status, headers);
-  if (body._tag === "Uint8Array") to.end(body.text ?? body.body);
+  const isThere = body._tag === "Uint8Array";
+  to.writeHead(status, { ...(isThere ? withBody : bare), ...headers });
+  if (isThere) to.end(body.text ?? body.body);
   else to.end();
 };
 
@@ -84,10 +88,6 @@ const whole = (request: IncomingMessage, bytes: number, take: (body: Buffer) => 
   };
   request.on("data", onData);
 };
-
-/** As the compression of the router has it: another client might be given it compressed. */
-const accepting = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
-  response.body._tag === "Uint8Array" ? HttpServerResponse.setHeader(response, "vary", "Accept-Encoding") : response;
 
 /** A handler that answers hot requests, and gives all others to `router`. */
 export const make = Effect.fnUntraced(function* <R>(options: {
@@ -124,15 +124,23 @@ export const make = Effect.fnUntraced(function* <R>(options: {
     tenant: Context.Context<Services | Client>,
   ): void => {
     const { headers, method = "", url = "" } = request;
-    const allowed = boundedOf(principal.name, given).pipe(
-      Effect.catchTag("HttpRefused", (problem) => Effect.succeed(toResponse(problem))),
-    );
-    const counted = operation === undefined ? allowed : measured(operation, allowed);
-    const written = Effect.map(bounded(answered(counted)), (told) => write(response, closedHeaders(accepting(told))));
     const asked = { url, originalUrl: url, method, headers } as unknown as HttpServerRequest.HttpServerRequest;
     const context = Context.add(Context.add(tenant, Principal, principal), HttpServerRequest.HttpServerRequest, asked);
-    const fiber = Effect.runForkWith(context)(written);
-    if (fiber.pollUnsafe() !== undefined) return;
+    const { end, refused } = counted({ operation, token: principal.name, clock, services: context });
+    const finish = (told: HttpServerResponse.HttpServerResponse): void => {
+      end(told.status);
+      write(response, told);
+    };
+    if (refused !== undefined) return finish(refused);
+    const fiber = Effect.runForkWith(context)(given);
+    const settle = (exit: Exit.Exit<HttpServerResponse.HttpServerResponse>): void => {
+      if (Exit.isSuccess(exit)) return finish(exit.value);
+      if (Cause.hasInterruptsOnly(exit.cause)) return end(undefined);
+      Effect.runForkWith(context)(Effect.map(answered(exit), finish));
+    };
+    const exit = fiber.pollUnsafe();
+    if (exit !== undefined) return settle(exit);
+    fiber.addObserver(settle);
     Fiber.runIn(fiber, scope);
     response.on("close", () => {
       if (!response.writableEnded) fiber.interruptUnsafe(parent);

@@ -8,6 +8,7 @@ import { HttpRouter, HttpServerResponse } from "effect/http";
 import { isObject, type JsonValue } from "../../../domain/Json.ts";
 import { EventLog } from "../../../log/EventLog.ts";
 import { raw, type RawEvent } from "../../../query/screens/ThreadScreen.ts";
+import type { Viewer } from "../Viewer.ts";
 import { asked, given, number } from "../Asked.ts";
 import { shown, text, trouble } from "../Shown.ts";
 import { guarded } from "../Guarded.ts";
@@ -82,12 +83,16 @@ const screenOf = (event: RawEvent): Html => {
     ${data.length > mostShown && html`<p class="quiet">The first ${count(mostShown)} characters. <a href="/event/${event.sequence}?text=1">All of it</a></p>`}`;
 };
 
+/** Their own tenant's, but for a configuration that sets quotas: those are of all tenants, and for operators. */
+const mayShow = (viewer: Viewer["Service"], event: RawEvent): boolean =>
+  viewer.tenant === undefined ||
+  (event.tenant === viewer.tenant && !(event.kind === "config" && dataOf(event).includes('"quotas.')));
+
 const one = Effect.gen(function* () {
   const { query, viewer, wishes } = yield* asked;
   const { sequence = "" } = yield* HttpRouter.params;
   const event = /^\d{1,15}$/.test(sequence) ? yield* raw(Number(sequence)) : undefined;
-  const isTheirs = viewer.tenant === undefined || event?.tenant === viewer.tenant;
-  if (event === undefined || !isTheirs)
+  if (event === undefined || !mayShow(viewer, event))
     return trouble(
       wishes,
       {
@@ -130,8 +135,7 @@ const picture = Effect.gen(function* () {
   const { query, viewer } = yield* asked;
   const { sequence = "" } = yield* HttpRouter.params;
   const event = /^\d{1,15}$/.test(sequence) ? yield* raw(Number(sequence)) : undefined;
-  const isTheirs = viewer.tenant === undefined || event?.tenant === viewer.tenant;
-  const data = event === undefined || !isTheirs ? null : parsed(dataOf(event));
+  const data = event === undefined || !mayShow(viewer, event) ? null : parsed(dataOf(event));
   const reference = referenceIn(data);
   const inline = picturesIn(data);
   const large = inline.length > 0 || reference === undefined ? undefined : yield* blob(reference);

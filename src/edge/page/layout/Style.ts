@@ -120,7 +120,7 @@ td a, tbody th a { text-decoration-color: transparent } td a:hover, tbody th a:h
 .filters input:not([type=checkbox]), .filters select, .filters button { height: 2.1rem }
 td.number, th.number { text-align: right; padding-right: .9rem } thead th.number { white-space: normal }
 tr:hover > td, tr:hover > th[scope=row] { background: color-mix(in srgb, var(--raised) 70%, transparent) }
-.narrow { display: none } @media (max-width: 80rem) { .lesser { display: none } .narrow { display: block } }
+.narrow { display: none } @media (max-width: 79.9rem) { .lesser { display: none } .narrow { display: block } }
 .clip { max-width: 26rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 .pages { display: flex; gap: 1rem; justify-content: space-between; margin: 1.2rem 0 }
 .empty { color: var(--quiet); padding: 1.2rem 0 }
@@ -226,7 +226,8 @@ dialog li a { display: flex; gap: 1rem; justify-content: space-between; padding:
 dialog li a:hover, dialog li a[aria-selected=true] { background: var(--tint) }
 dialog .keys { padding: .8rem 1.1rem; display: grid; grid-template-columns: auto 1fr; gap: .35rem 1rem; margin: 0 } dialog .keys dt { text-align: right } dialog .keys dd { margin: 0 }
 td.number + td.nowrap, th.number + th:not(.number, .lesser) { padding-left: .7rem }
-@media (max-width: 68rem) { .clip { max-width: 12rem } th, td, td.number, th.number { padding-right: .7rem } }
+@media (max-width: 68rem) { .room { display: none } .clip { max-width: 15rem } th, td, td.number, th.number { padding-right: .7rem } }
+@media (max-width: 60rem) { .clip { max-width: 12rem } }
 @media (max-width: 40rem) {
   main { padding: 1rem .9rem 3rem } .bar { padding: .45rem .9rem } .bar form { flex: 1 1 8rem }
   .bar nav { order: 3; flex-basis: 100% }

@@ -84,7 +84,9 @@ export const table = (figure: FigureData, now: number): Html => {
     ...rows.map((row) => y.reduce((sum, name) => sum + Math.max(0, Number(row[name] ?? 0)), 0)),
   );
   const hasTrend = trend !== undefined && trend.days.length > 1;
-  const isLesser = (name: string): boolean => columns.length >= manyColumns && figure.lesser?.has(name) === true;
+  const isLesser = (name: string): boolean =>
+    columns.length >= manyColumns && name !== columns[0]?.name && figure.lesser?.has(name) === true;
+  const isCrowded = columns.length >= manyColumns - 1;
   const lesser = columns.filter(({ name }) => isLesser(name)).length;
   return html`<div class="wide" tabindex="0" role="region" aria-label="${title}">
     <table>
@@ -98,7 +100,7 @@ export const table = (figure: FigureData, now: number): Html => {
                 >
                   ${label(name)}
                 </th>
-                ${index === 0 && y.length > 0 && html`<td></td>`}`,
+                ${index === 0 && y.length > 0 && html`<td${classes(isCrowded && "room")}></td>`}`,
           )}${hasTrend && html`<th scope="col" ${classes(lesser > 0 && "lesser")}>${trend.doc.replace(/\.$/, "")}</th>`}
         </tr>
       </thead>
@@ -110,7 +112,7 @@ export const table = (figure: FigureData, now: number): Html => {
                 const content = cell(column, row, now);
                 if (index === 0 && !isNumber(column.unit))
                   return html`<th scope="row" class="clip">${content}</th>
-                    ${y.length > 0 && html`<td>${bar(row, y, most)}</td>`}`;
+                    ${y.length > 0 && html`<td${classes(isCrowded && "room")}>${bar(row, y, most)}</td>`}`;
                 const kind = isNumber(column.unit) ? "number" : column.unit === "moment" ? "nowrap" : "clip";
                 return html`<td${classes(kind, isLesser(column.name) && "lesser")}>${content}</td>`;
               })}${hasTrend && html`<td${classes(lesser > 0 && "lesser")}>${spark(trend.rows[at] ?? [], `${trend.doc} ${(trend.rows[at] ?? []).join(", ")}`)}</td>`}

@@ -88,6 +88,8 @@ const sqlOf = ({ parameters, sql }: SectionAnswer): string =>
 const lesser: ReadonlySet<string> = new Set([
   "ok",
   "timed",
+  "mean_millis",
+  "project",
   "longest_millis",
 
   "prompts",

@@ -126,7 +126,23 @@ export const audit: Report = {
         column("why", "text", "Why; null when not said."),
       ],
       sql: `SELECT c.changed_at, c.changed_by, c.field, c.value, c.previous, c.why FROM v_config_changes c
-        WHERE c.tenant = :tenant AND c.changed_at >= :since AND c.changed_at < :until ORDER BY c.sequence DESC LIMIT :limit`,
+        WHERE c.tenant = :tenant AND c.changed_at >= :since AND c.changed_at < :until AND c.field NOT GLOB 'quotas.*' ORDER BY c.sequence DESC LIMIT :limit`,
+    },
+    {
+      name: "quotas",
+      isOfStore: true,
+      title: "Quotas of tenants",
+      doc: "Changes of what each tenant may write, latest first; of all times.",
+      columns: [
+        column("changed_at", "moment", "When."),
+        column("changed_by", "text", "Who; null when not said."),
+        column("tenant", "text", "Tenant whose quota it is."),
+        column("value", "text", "What it is now, as JSON; null: none."),
+        column("previous", "text", "What it was, as JSON."),
+        column("why", "text", "Why; null when not said."),
+      ],
+      sql: `SELECT c.changed_at, c.changed_by, substr(c.field, 8), c.value, c.previous, c.why FROM v_config_changes c
+        WHERE c.field GLOB 'quotas.*' ORDER BY c.sequence DESC LIMIT :limit`,
     },
     {
       name: "refused",

@@ -62,5 +62,8 @@ describe("text on a terminal", () => {
     for (const line of lines) assert.match(line, /^ {2}\S.{0,37}$/);
     assert.strictEqual(lines.map((line) => line.trim()).join(" "), text.trim());
     assert.strictEqual(wrapped(text, { ...screen(40), isTerminal: false }), text);
+    const wide = wrapped(`  ${"数据库".repeat(30)}`, screen(40)).split("\n");
+    for (const line of wide) assert.isAtMost(CliOutput.displayWidth(line), 40);
+    assert.lengthOf(wide, 5);
   });
 });
