@@ -43,13 +43,13 @@ export class Deadlines {
       for (let at = first; at < Number.POSITIVE_INFINITY; at = this.#looksAt) {
         yield* Effect.sleep(Math.max(1, at - (yield* elapsed)));
         const now = yield* elapsed;
+        let next = Number.POSITIVE_INFINITY;
         for (const deadline of this.#all) {
-          if (deadline.due > now) continue;
-          this.#all.delete(deadline);
-          deadline.expire();
+          if (deadline.due > now) next = Math.min(next, deadline.due);
+          else if (this.#all.delete(deadline)) deadline.expire();
         }
         if (this.#looksAt !== at) return;
-        this.#looksAt = Math.min(Number.POSITIVE_INFINITY, ...[...this.#all].map(({ due }) => due));
+        this.#looksAt = next;
       }
     });
   }
