@@ -123,12 +123,14 @@ describe("an answer said bit by bit", () => {
   it.effect("ends with its end, also when a checkpoint is due while the log is slow to take it", () => {
     const to = new LogSwitch();
     return Effect.gen(function* () {
+      yield* (yield* thread("before")).say({ role: "user", text: "the log has answered once" });
+      const asked = to.asked.length;
       const answer = yield* (yield* thread("slow end")).answer({ role: "assistant" });
       yield* answer.delta("all of it");
       to.position = { slowMillis: 5_000 };
       yield* TestClock.adjust(900);
       const ending = yield* Effect.forkChild(answer.complete());
-      while (to.asked.length === 0) yield* Effect.promise(() => new Promise((done) => setImmediate(done)));
+      while (to.asked.length === asked) yield* Effect.promise(() => new Promise((done) => setImmediate(done)));
       yield* TestClock.adjust(20_000);
       yield* Fiber.join(ending);
       assert.deepStrictEqual(stopReasons(yield* World.eventsOf(History.thread("slow end"))), ["stop"]);

@@ -3,14 +3,13 @@
  *
  * Room: publish.
  */
-import { Effect, Fiber, Result, type Scope } from "effect";
+import { Deferred, Effect, Result, type Scope } from "effect";
 import { elapsed } from "../../log/connection/Elapsed.ts";
 import { deniedIn, type EventLog } from "../../log/EventLog.ts";
 import type { Command } from "../../spool/Spool.ts";
 import { type KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
 import type { Delivered, DeliveryError } from "./Delivered.ts";
 import { patienceFor } from "./DeliveryMode.ts";
-import { Deadlines } from "./Deadlines.ts";
 import type { Denials } from "./Denials.ts";
 import { LateWrites, partOf } from "./LateWrites.ts";
 import type { Fate as CallFate } from "./PerHistoryQueue.ts";
@@ -32,13 +31,11 @@ interface Parts {
 export class DirectWrites {
   readonly #parts: Parts;
   readonly #late = new LateWrites();
-  readonly #deadlines: Deadlines;
   /** A write has had its answer, or had none in time. */
   #hasWritten = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#deadlines = new Deadlines(parts.fibers);
   }
 
   /** A command that was missed and is not tried again: its caller does not wait any more. */
@@ -113,21 +110,13 @@ export class DirectWrites {
       commands.reduce((sum, command) => sum + bytesOf(command), 0),
     );
     return Effect.gen({ self: this }, function* () {
-      const fiber = yield* Effect.forkIn(effect, this.#parts.fibers, { startImmediately: true });
-      let expire = (): void => undefined;
-      const isInTime = yield* this.#deadlines.add(patienceMillis, () => expire());
-      const inTime = yield* Effect.callback<A | undefined>((resume) => {
-        expire = () => {
-          onLate?.(Fiber.join(fiber));
-          resume(Effect.succeed(undefined));
-        };
-        fiber.addObserver((exit) => {
-          if (isInTime()) resume(exit);
-        });
-        return Effect.sync(isInTime);
-      });
+      const answer = Deferred.makeUnsafe<A>();
+      yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
+      const inTime = yield* Effect.timeoutOption(Deferred.await(answer), patienceMillis);
       if (commands.length > 0) this.#hasWritten = true;
-      return inTime;
+      if (inTime._tag === "Some") return inTime.value;
+      onLate?.(Deferred.await(answer));
+      return undefined;
     });
   }
 
