@@ -29,8 +29,12 @@ const programs = {
   AsideProcessSqlite: "src/query/aside/AsideProcessSqlite.ts",
   EarlierProcess: "src/query/earlier/EarlierProcess.ts",
   FileCheckThreadSqlite: "src/projection/verify/FileCheckThreadSqlite.ts",
-  // No Effect in it, so both forms of the library have it from one file.
+};
+/** No Effect in them, so both forms of the library have them from one file each. */
+const common = {
   interpreters: "src/domain/interpret/interpreters.ts",
+  readModels: "projections/all.ts",
+  secrets: "src/domain/secret/RedactSecrets.ts",
 };
 const { exports: exported } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
 /** The source of each door, by its name in `dist`: its types lie as it lies. */
@@ -52,7 +56,12 @@ const isOutsideOfEffect = (id) => isOutside(id) || /^(?:effect|@nats-io)(?:\/|$)
 /** In place of a module that has a file of its own in `dist`. */
 const shared = {
   name: "shared",
-  resolveId: (id) => (id.endsWith("/interpreters.ts") ? { id: "./interpreters.js", external: true } : null),
+  resolveId: (id, importer) => {
+    if (importer === undefined || !id.startsWith(".")) return null;
+    const source = path.relative(root, path.resolve(path.dirname(importer), id)).replaceAll("\\", "/");
+    const [name] = Object.entries(common).find(([, file]) => file === source) ?? [];
+    return name === undefined ? null : { id: `./${name}.js`, external: true };
+  },
 };
 
 const bundle = async (input, external, plugins = []) => {
@@ -139,7 +148,10 @@ if (isForPackage) fs.rmSync(dist, { recursive: true, force: true });
 fs.mkdirSync(dist, { recursive: true });
 /** Doors for programs that use Effect themselves. */
 const ofEffect = ["effect", "mcp-effect"];
-const inside = await bundle({ ...programs, ...inputOf(doors.filter((name) => !ofEffect.includes(name))) }, isOutside);
+const inside = await bundle(
+  { ...programs, ...common, ...inputOf(doors.filter((name) => !ofEffect.includes(name))) },
+  isOutside,
+);
 const output = [...inside, ...(await bundle(inputOf(ofEffect), isOutsideOfEffect, [shared]))];
 const sources = [...new Set(output.flatMap(({ modules }) => Object.keys(modules)))]
   .map((id) => path.relative(root, id).replaceAll("\\", "/"))
