@@ -55,4 +55,19 @@ describe("the list of terms of a full-text index", () => {
     }
     assert.deepStrictEqual(missed, []);
   });
+
+  it("is right at every step of a merge: pages that are merged are gone, and the list still has their terms", () => {
+    const db = made();
+    const leaves = db.prepare<[], { readonly first: number }>(
+      "SELECT min(id & 0x7fffffff) AS first FROM fts_data WHERE id >= 1 << 37 AND (id >> 31) & 63 = 0 GROUP BY id >> 37",
+    );
+    let trimmed = 0;
+    for (let step = 0; step < 50; step++) {
+      db.exec(`INSERT INTO fts (fts, rank) VALUES ('merge', ${step === 0 ? -1 : 1})`);
+      db.exec("INSERT INTO fts (fts) VALUES ('integrity-check')");
+      if (leaves.all().some(({ first }) => first > 1)) trimmed++;
+      assert.isUndefined(termFault(db, "fts"), `step ${step}`);
+    }
+    assert.isAbove(trimmed, 10);
+  });
 });
