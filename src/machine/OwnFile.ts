@@ -8,7 +8,7 @@
  *
  * Plain functions, because this file wraps `node:fs`.
  */
-import { Effect } from "effect";
+import { Data, Effect } from "effect";
 import * as fs from "node:fs";
 
 /** Most bytes of a small file. The largest, a list of users, has some 200 bytes a user. */
@@ -56,13 +56,19 @@ export const read = (path: string, most = mostBytes): Buffer => {
 /** The same as text. */
 export const readText = (path: string): string => read(path).toString("utf8");
 
-/** The same as an effect. Fails with what `folderTrouble` puts into words. */
-export const text = (path: string): Effect.Effect<string, Error> =>
+/** A file of ours that cannot be read: `cause` is Node's error, or `NotOurFile`, and `message` its own. */
+export class Unreadable extends Data.TaggedError("Unreadable")<{
+  readonly message: string;
+  readonly cause: unknown;
+}> {}
+
+/** The same as an effect. `folderTrouble` puts its failure into words. */
+export const text = (path: string): Effect.Effect<string, Unreadable> =>
   Effect.try({
     try: () => readText(path),
-    catch: (cause) => (cause instanceof Error ? cause : new Error(String(cause))),
+    catch: (cause) => new Unreadable({ message: cause instanceof Error ? cause.message : String(cause), cause }),
   });
 
-/** True for the error of a file that is not there. */
-export const isMissing = (cause: unknown): boolean =>
+/** True for a file that is not there. */
+export const isMissing = ({ cause }: Unreadable): boolean =>
   cause instanceof Error && "code" in cause && cause.code === "ENOENT";

@@ -25,14 +25,10 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Head));
 
 /** Head in the witness file; undefined before the first look; `none` for a file that is no witness, or no longer one. */
 export const read = (file: string): Effect.Effect<Head | "none" | undefined> =>
-  Effect.sync(() => {
-    try {
-      const text = OwnFile.readText(file);
-      return text === "" ? undefined : Option.getOrElse(decode(text), () => "none" as const);
-    } catch (cause) {
-      return OwnFile.isMissing(cause) ? undefined : "none";
-    }
-  });
+  OwnFile.text(file).pipe(
+    Effect.map((text) => (text === "" ? undefined : Option.getOrElse(decode(text), () => "none" as const))),
+    Effect.catchTag("Unreadable", (error) => Effect.succeed(OwnFile.isMissing(error) ? undefined : ("none" as const))),
+  );
 
 /** Atomic and durable. */
 export const write = (file: string, head: Head): Effect.Effect<boolean> =>
