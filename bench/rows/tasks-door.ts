@@ -1,7 +1,6 @@
 /**
- * Tasks through the public door with a daemon running, as programs have them: 1, 8 and 64 places, in one process and in
- * four, beside BullMQ, with what one takes of a processor; how long one waits for a worker that waits; and what such a worker
- * keeps in memory.
+ * Tasks through the public door with a daemon running: throughput with 1, 8 and 64 places, in one process and in four,
+ * beside BullMQ, with processor time a task; latency from submission to an idle worker; and an idle worker's memory.
  */
 import { Effect } from "effect";
 import { fork } from "node:child_process";
@@ -18,7 +17,7 @@ const rounds = 3;
 /** Of one round, in all processes together: one to two seconds of ours on a quiet machine. */
 const tasksOf = { 1: 200, 8: 600, 64: 2_000 } as const;
 const oneByOneTasks = 150;
-/** V8 gives back by then what the start needed. */
+/** Pause before the measurement: V8 has returned the memory of the start by then. */
 const idleMillis = 40_000;
 const door = new URL("../../dist/index.js", import.meta.url).href;
 

@@ -65,7 +65,7 @@ const isCopy = (told: Told, row: string): string =>
     .map((name) => `${row}.${name} IS NOT NULL`)
     .join(" AND ");
 
-/** One row names the other as what it is a copy of, whoever told them. */
+/** True where one row names the other as its original, from whichever source either came. */
 const namesAsOriginal = (told: Told, copy: string, original: string): string =>
   [
     ...Object.entries(told.copy).map(([mine, its]) => `${original}.${its} = ${copy}.${mine}`),

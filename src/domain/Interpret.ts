@@ -44,7 +44,7 @@ const sourceFacts = ({ entry, format }: EventData<"source.described">): Readonly
 
 interface Readable {
   readonly entry: JsonValue;
-  /** Said beside what the entry tells. */
+  /** Recorded beside the facts of the entry. */
   readonly notes: ReadonlyArray<Fact>;
 }
 

@@ -8,7 +8,7 @@
  */
 
 export interface Replaced {
-  /** The text, with U+FFFD in place of what is no UTF-8. */
+  /** Text, with U+FFFD in place of bytes that are not UTF-8. */
   readonly text: string;
   /** Number of U+FFFD that stand for wrong bytes. */
   readonly count: number;

@@ -1,5 +1,5 @@
 /**
- * Entries of a data folder that are not what their names say: a FIFO, a socket, a device, a folder in the place of a file, a
+ * Entries of a data folder that do not fit their names: a FIFO, a socket, a device, a folder in the place of a file, a
  * link to one of them.
  *
  * Room: machine.
@@ -39,7 +39,7 @@ const entriesOf = (folder: string): ReadonlyArray<fs.Dirent> => {
   try {
     return fs.readdirSync(folder, { withFileTypes: true });
   } catch {
-    // It is not there, or may not be read: the one who needs it says so.
+    // Missing or unreadable folder: the code that needs it reports it.
     return [];
   }
 };
@@ -65,7 +65,7 @@ const below = (folder: string): NotAsNamed | undefined => {
   return undefined;
 };
 
-/** The first such entry; undefined where there is none. What has no name of ours is left alone. */
+/** First such entry; undefined where there is none. Entries without a name of ours are ignored. */
 export const notAsNamed = (root: string): NotAsNamed | undefined => {
   for (const entry of entriesOf(root)) {
     const place = path.join(root, entry.name);

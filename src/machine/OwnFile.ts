@@ -23,7 +23,7 @@ export class NotOurFile extends Error {
   }
 }
 
-/** Kind of what has a name, in words. */
+/** Kind of a directory entry, in words. */
 export const kindOf = (found: Pick<fs.Stats, "isDirectory" | "isFIFO" | "isFile" | "isSocket">): string => {
   if (found.isDirectory()) return "a folder";
   if (found.isFIFO()) return "a FIFO";

@@ -100,7 +100,7 @@ export const layer = Layer.succeed(
     store: (where, need) => store(where, need),
     readModels: (where) => readModels(where),
     databaseAsItLies: (where) => databaseAsItLies(where),
-    // What stands in a file's place ends the command with its sentence, whatever the command is.
+    // A FIFO, device or folder in the place of a file ends every command with the same error.
     folder: (where) => folderOf(where).pipe(Effect.orDie, Effect.provide(NodeServices.layer)),
     up: (options) =>
       Effect.mapError(

@@ -3,7 +3,7 @@
  *
  * Room: main.
  *
- * What it prints goes to `Console` and `Stdio`, and what it says goes to `say`, so that it runs in any process.
+ * Output goes to `Console` and `Stdio`, diagnostics to `say`: the command runs in any process.
  */
 import { Cause, Effect, Exit, Layer, Logger, References } from "effect";
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";

@@ -7,7 +7,7 @@
  * other must not be left without a server. It starts one on the same store and, while that is free, the same port, so
  * its own connection comes back by itself: within half a second, where an append waits for two (`PatienceNats`). The
  * port can be another program's by then (every first store of a machine asks for 4222): the server gets another one, and
- * all who stand by send their connections there.
+ * all standbys move their connections there.
  */
 import { Effect, Layer, Option } from "effect";
 import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
@@ -56,7 +56,7 @@ const lockWhenFree = Effect.fnUntraced(function* (address: string) {
   }
 });
 
-/** Stands by until the scope closes. What hinders a take-over is logged, and it is tried again. */
+/** Standby until the scope closes. A take-over that fails is logged and retried. */
 export const layer = (instance: Instance.Instance, access: Daemon.Options["access"]) =>
   Layer.effectDiscard(
     Effect.gen(function* () {

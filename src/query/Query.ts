@@ -11,7 +11,7 @@ import type { Sequence } from "../domain/History.ts";
 import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
-import type { SearchAnswer, SearchFilter } from "./Search.ts";
+import type { SearchAnswer, SearchFilter } from "./search/Search.ts";
 import type { Tried } from "../projection/TryAgainSqlite.ts";
 import type { TaskFilter } from "./TaskFilter.ts";
 import type { ThreadFilter } from "./ThreadFilter.ts";

@@ -23,7 +23,7 @@ import { QueryRefused, type SqlParameters } from "./Sql.ts";
 import { integrityOf } from "../projection/verify/Integrity.ts";
 import { listHistories } from "./HistoryListSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
-import { search } from "./SearchSqlite.ts";
+import { search } from "./search/SearchSqlite.ts";
 import { selectRows } from "./SelectSqlite.ts";
 import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 import type { TaskFilter } from "./TaskFilter.ts";

@@ -13,9 +13,9 @@ import { idText } from "../projection/fold/CompactId.ts";
 import { type Hit, type ThreadFilter, type ThreadPage, type ThreadRow } from "./Query.ts";
 import { QueryRefused } from "./Sql.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
-import { matchOf, type Term, termsOf } from "./SearchText.ts";
+import { matchOf, type Term, termsOf } from "./search/SearchText.ts";
 import { byAgent, fileMatchOf, fileThreads, isMain, number, projectNames } from "./ThreadConditionsSqlite.ts";
-import { around, bracketed, marksOf } from "./Snippet.ts";
+import { around, bracketed, marksOf } from "./search/Snippet.ts";
 
 /** Of a text around what was found, in UTF-16 units. */
 const snippetWidth = 160;

@@ -27,11 +27,11 @@ const programs = {
 interface Case {
   readonly words: ReadonlyArray<string>;
   readonly code: number;
-  /** What stdout and stderr hold. */
+  /** Text of stdout and stderr. */
   readonly says: RegExp;
 }
 
-/** In order: the later ones ask what the earlier ones stored. */
+/** In order: later cases read the data of earlier ones. */
 const casesOf = (bin: string, app: string, node: string): ReadonlyArray<Case> => {
   const command = (words: ReadonlyArray<string>, says: RegExp, code = 0): Case => ({
     words: [bin, ...words],
@@ -55,7 +55,7 @@ const casesOf = (bin: string, app: string, node: string): ReadonlyArray<Case> =>
   ];
 };
 
-/** Runs every case on a Node. Returns what was not as promised. */
+/** Runs every case on a Node. Returns the broken promises. */
 const tried = (name: string, node: string, app: string, env: Packed.How["env"]): ReadonlyArray<string> => {
   const data = path.join(app, `data-${name}`);
   const bin = path.join(app, "node_modules/recollect/bin/recollect.mjs");

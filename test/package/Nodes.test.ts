@@ -22,7 +22,7 @@ describe.each(["22.19.0", "24.0.0"])("a command on Node %s", (version) => {
       const none = run("threads");
       assert.strictEqual(none.code, 4, none.err);
       assert.match(none.err, /^recollect: There is no store in /);
-      // What else it takes to run the sources is the same for every command.
+      // The other requirements of running the sources are the same for every command.
       if (source !== "") continue;
       const help = run("threads", "--help");
       assert.deepStrictEqual([help.code, help.err], [0, ""]);

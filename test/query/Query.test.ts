@@ -7,7 +7,7 @@ import { task, thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import * as Query from "../../src/query/QuerySqlite.ts";
-import { matchOf } from "../../src/query/SearchText.ts";
+import { matchOf } from "../../src/query/search/SearchText.ts";
 import { event, said, stubLog } from "../projection/StubLog.ts";
 import { temporaryFolder } from "../projection/World.ts";
 

@@ -12,7 +12,7 @@ const seedFile = (root: string, name: string, seed: string): string => {
   return path;
 };
 
-/** What a first message comes to. The patience is that of a busy machine: `publish/Delivery` has the default. */
+/** Outcome of a first message. The patience suits a busy machine: `publish/Delivery` has the default. */
 const say = async (options: Parameters<typeof Recollect.connect>[0]) => {
   const recollect = await Recollect.connect({ patienceMillis: 20_000, ...options });
   const said = await recollect

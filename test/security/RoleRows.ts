@@ -46,7 +46,7 @@ export const ask = async (
   }
 };
 
-/** Who lives in the store's account writes under its own name. */
+/** Users of the store's account write under their own names. */
 const isOfStore = (name: Name | undefined): boolean =>
   name !== undefined && (who[name].role === "worker" || who[name].role === "operator");
 

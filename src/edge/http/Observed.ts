@@ -36,7 +36,7 @@ const ofToken = new Map<string, number>();
 
 type None = Context.Context<never>;
 
-/** Counts a request; false beyond what the door takes. */
+/** Counts a request; false beyond the door's limit. */
 const enter = (services: None): boolean => {
   if (underWay >= mostAtOnce) return false;
   gauge.updateUnsafe(++underWay, services);

@@ -11,7 +11,7 @@ import { trouble, wishesOf } from "./Shown.ts";
 /** Longest address that is shown. */
 const mostShown = 200;
 
-/** Browsers name HTML in what they accept; programs take JSON, or whatever comes. */
+/** Browsers name HTML in `Accept`; programs take JSON, or anything. */
 const takesHtml = (accept: string | undefined): boolean => accept?.includes("text/html") === true;
 
 export const nowhere = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {

@@ -115,7 +115,7 @@ const writingOf = (token: string, under: string): ReadonlyArray<string> => [
 /** Question of a user for its own permissions: by them a client knows whether its writes have to name it. */
 const ownPermissions = "$SYS.REQ.USER.INFO";
 
-/** Streams that processes make at their first use. No other is a worker's to make: what is in none of them has no bound. */
+/** Streams that processes make at their first use. A worker may make no other: each of these has a size limit. */
 export const sharedStreams: ReadonlyArray<string> = [
   "RECOLLECT_TASKS",
   ...["FILES", "FLIGHTS", "INBOX", "LIMITS", "RESPONSES", "SESSIONS", "TASK_SLOTS"].map(

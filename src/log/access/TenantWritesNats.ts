@@ -135,7 +135,7 @@ const handOn = ({ link, nc }: Connection, message: Msg, to: string, with_: MsgHd
   nc.publish(to, message.data, { headers: with_, reply: address.reply });
 };
 
-/** Hands on what users write until the scope closes. `root` is the data folder, where users are listed. */
+/** Forwards writes of users until the scope closes. `root` is the data folder, where users are listed. */
 export const serve = (root: string, admit: Admit = always) =>
   Layer.effectDiscard(
     Effect.gen(function* () {

@@ -34,7 +34,7 @@ const probeTimeoutMillis = 1_000;
 const probeEveryMillis = 5;
 /** Recovery of 200,000 messages took 0.4 s. Ten million, on a slow disk, may take this long. */
 const startTimeoutMillis = 120_000;
-/** A start that takes longer says what it is at, and again as long as it lasts, milliseconds. */
+/** Delay of the first progress line of a slow start, and interval of the next ones, milliseconds. */
 const saidAfterMillis = 2_000;
 const saidEveryMillis = 10_000;
 

@@ -274,7 +274,7 @@ export class Delivery {
     });
   }
 
-  /** Waits for the log's first answer, so that what the server does not let us is an error of the first call, too. */
+  /** Waits for the log's first answer, so that a denied permission is an error of the first call, too. */
   get #meet(): Effect.Effect<void> {
     return Effect.suspend(() => this.#direct.patiently([], this.#end.learn)).pipe(
       Effect.andThen(Effect.sync(() => (this.#isMet = true))),

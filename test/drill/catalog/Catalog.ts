@@ -149,7 +149,7 @@ const compare = (file: string, truth: Truth, events: number): ReadonlyArray<stri
   }
 };
 
-/** Facts are read by an index on the first screen, or not at all; what the statement made itself may be walked through. */
+/** Fact tables are read by index on the first screen, or not at all; a statement's own results may be scanned. */
 const scans = ({ plan, what }: Timed): ReadonlyArray<string> => {
   const made = new Set(plan.flatMap((line) => /^(?:CO-ROUTINE|MATERIALIZE) (\S+)$/.exec(line)?.[1] ?? []));
   return plan

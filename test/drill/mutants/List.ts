@@ -183,11 +183,11 @@ export const mutants: ReadonlyArray<Mutant> = [
     "CASE WHEN ${row}.second_hand = 2 AND",
   ),
   query(
-    "src/query/Snippet",
+    "src/query/search/Snippet",
     "match.index + match[0].length);\n    if (marks.length === mostMarks) break;",
     "match.index + match[0].length);\n    break;",
   ),
-  query("src/query/Snippet", "?? 0) <= start + width", "?? 0) <= start"),
+  query("src/query/search/Snippet", "?? 0) <= start + width", "?? 0) <= start"),
   sandbox(
     "src/query/sandbox/SqlText",
     'words.includes("using") || words.includes("natural")',

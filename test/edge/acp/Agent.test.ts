@@ -23,7 +23,7 @@ interface Update {
   readonly [name: string]: unknown;
 }
 
-/** An editor: its requests one after the other, each with what was told before its answer. */
+/** An editor: sequential requests, each with the notifications before its response. */
 const editor = (data: string) => {
   const child = spawn(process.execPath, [program, "acp", "--data", data], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -244,7 +244,7 @@ describe("the command line, beside a daemon", { timeout: 300_000 }, () => {
     assert.lengthOf((await json("thread", threadId, "--at", "2")).messages, 2);
     assert.lengthOf((await json("thread", threadId, "--at", "2026-01-01T00:00:00.500Z")).messages, 1);
     assert.match((await run("thread", threadId)).out, /Process 4711 holds it\./);
-    assert.strictEqual((await run("thread", "nobody")).code, 4);
+    assert.strictEqual((await run("thread", "missing")).code, 4);
   });
 
   it("answers everything from the record as it was, and refuses that of commands that write", async () => {
@@ -278,16 +278,16 @@ describe("the command line, beside a daemon", { timeout: 300_000 }, () => {
       (await run("export", threadId, "--format", "claude-code")).out,
       readFileSync(transcript, "utf8"),
     );
-    assert.strictEqual((await run("export", "nobody")).code, 4);
+    assert.strictEqual((await run("export", "missing")).code, 4);
     const page = await run("export", threadId, "--format", "html");
     assert.match(page.out, /^<!doctype html>[^]*Process 4711 holds it\.[^]*<\/html>\n$/);
     assert.match((await run("export", threadId, "--format", "md")).out, /^# Why is[^]*> Process 4711 holds it\.\n/);
-    assert.strictEqual((await run("export", "nobody", "--format", "md")).code, 4);
+    assert.strictEqual((await run("export", "missing", "--format", "md")).code, 4);
   });
 
   it("says how the agent goes on with a thread, and briefs another one within a budget", async () => {
     assert.strictEqual((await run("resume", threadId.slice(0, 8))).out, `cd /x && claude --resume ${threadId}\n`);
-    assert.strictEqual((await run("resume", "nobody")).code, 4);
+    assert.strictEqual((await run("resume", "missing")).code, 4);
     const brief = await run("hand-over", threadId, "--budget", "300");
     assert.strictEqual(brief.code, 0, brief.err);
     assert.include(brief.out, "Why is the database locked?");

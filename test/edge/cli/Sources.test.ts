@@ -31,7 +31,7 @@ beforeAll(() => {
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 describe("an import without a path", { timeout: 120_000 }, () => {
-  it("says what it found and that it wants a yes, where nobody can be asked", async () => {
+  it("lists what it found and asks for --yes where there is no terminal", async () => {
     const { code, err } = await run("import");
     assert.strictEqual(code, 2);
     assert.match(err, /Claude Code +1 .* 1 +0 .*projects/);

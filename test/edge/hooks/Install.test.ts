@@ -131,7 +131,7 @@ describe("recollect hooks", { timeout: 240_000 }, () => {
     writeFileSync(join(away, "http-port"), "1\n");
     assert.strictEqual(await run("codex"), 0);
     assert.strictEqual(await run("codex", "--fail-closed"), 2);
-    // What would be waited for without an end.
+    // Opens that would never return.
     rmSync(join(away, "http-port"));
     execFileSync("mkfifo", [join(away, "http-port")]);
     assert.strictEqual(await run("codex"), 0);

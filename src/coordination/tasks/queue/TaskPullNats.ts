@@ -109,7 +109,7 @@ const openLane = (settings: Settings, name: LaneName, handOut: (entry: Entry) =>
   let left = 0;
   let end: (reason?: string) => void = () => {};
 
-  /** An entry comes under its own subject, what the server says of a pull under that of the pull. */
+  /** Entries arrive under their own subject, status messages of a pull under the pull's. */
   const hear = (error: Error | null, message: Msg) => {
     const { headers, reply = "", subject } = message;
     if (error !== null) return end(error.message);
@@ -242,7 +242,7 @@ export class Puller {
     this.#isWanted = true;
     if (this.#isServing) return;
     this.#isServing = true;
-    // At the end of this turn, so that all who come in it are served together.
+    // At the end of this turn of the event loop: all requests of the turn share one round.
     queueMicrotask(() => void this.#serve());
   }
 
@@ -256,14 +256,14 @@ export class Puller {
       const lanes = types.flatMap((agentType) => this.#types.get(agentType)?.lanes ?? []);
       const idle = inOrder(lanes, performance.now()).filter(({ isResting }) => !isResting);
       const wanted = ({ agentType }: Lane) => this.#waitersOf(agentType).filter((waiter) => round.has(waiter)).length;
-      // One lane alone has no order to keep: a pull that waits brings what is there, too.
+      // A single lane has no order to keep: a waiting pull also returns entries that are already there.
       if (idle.length > 1) for (const lane of idle) if (wanted(lane) > 0) await this.#pull(lane, wanted(lane), "now");
       for (const lane of idle) if (wanted(lane) > 0 && !lane.isResting) void this.#pull(lane, wanted(lane), "wait");
     }
     this.#isServing = false;
   }
 
-  /** After a pull that waited another round serves those who wait on, after one that failed the next one does a little later. */
+  /** A waiting pull that ended is followed by another round, a failed one by a round after a pause. */
   async #pull(lane: Lane, wanted: number, when: "now" | "wait"): Promise<void> {
     lane.isResting = true;
     const reason = await lane.pull(wanted, when);

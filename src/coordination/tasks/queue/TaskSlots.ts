@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function* (tenant: string, closed: ClosedT
   const enter = Effect.fnUntraced(function* (task: Task) {
     const { agentType, leaseMillis } = task;
     const bounds = yield* config.get("tasks.concurrency");
-    // A type may be named as what every object has: `constructor`.
+    // An agent type may be called `constructor`, a property of every object.
     const most = Object.hasOwn(bounds, agentType) ? bounds[agentType] : undefined;
     if (most === undefined) return unbounded;
     yield* watched;

@@ -44,7 +44,7 @@ const isQuiet = ({ conditions, projections, spool, stream }: StoreNumbers): bool
   spool.waiting + spool.setAside + spool.lost === 0 &&
   projections.every(({ deadLetters, gap }) => gap === 0 && deadLetters === 0);
 
-/** Extent of the last comparison: what was not looked at yet is not called well. */
+/** Extent of the last comparison: events outside it are not called well. */
 export const comparedText = ({ scrub }: Pick<StoreNumbers, "scrub">, now: number): string => {
   if (scrub.passes > 0) return `compared as a whole ${Output.duration(Math.max(0, now - scrub.finishedAt))} ago`;
   return scrub.at === 0

@@ -6,7 +6,7 @@
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { Query } from "../../../query/Query.ts";
-import { hitKinds, type SearchAnswer, type SearchFilter, type SearchHit } from "../../../query/Search.ts";
+import { hitKinds, type SearchAnswer, type SearchFilter, type SearchHit } from "../../../query/search/Search.ts";
 import { BadRequest } from "../Failure.ts";
 import { given, json, readModels } from "../Flags.ts";
 import * as Output from "../Output.ts";

@@ -7,7 +7,7 @@ import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Part, Program } from "../../../domain/thread/Content.ts";
 import { MessageAppended, ToolCalled, ToolReturned } from "../../../domain/thread/ThreadEvents.ts";
-import { hitKinds } from "../../../query/Search.ts";
+import { hitKinds } from "../../../query/search/Search.ts";
 import { Access, moving, named, Needs, usual } from "./Access.ts";
 import {
   aboutFields,

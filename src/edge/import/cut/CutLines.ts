@@ -99,7 +99,7 @@ export const parse = (bytes: Buffer): JsonValue | undefined => {
   }
 };
 
-/** The same, with U+FFFD for what is not UTF-8: a line with a wrong byte in a text is a line of its format still. */
+/** The same, with U+FFFD for bytes that are not UTF-8: a line with a wrong byte still belongs to its format. */
 export const parseShown = (bytes: Buffer): JsonValue | undefined =>
   parse(bytes) ?? (isUtf8(bytes) ? undefined : parse(Buffer.from(bytes.toString("utf8"))));
 

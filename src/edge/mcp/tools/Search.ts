@@ -4,7 +4,7 @@
  * Room: edge.
  */
 import { Effect, Schema } from "effect";
-import { hitKinds, type SearchAnswer, type SearchHit } from "../../../query/Search.ts";
+import { hitKinds, type SearchAnswer, type SearchHit } from "../../../query/search/Search.ts";
 import { fitting } from "../../../query/brief/Budget.ts";
 import { Desk } from "../Desk.ts";
 import { flag, maybeText, moment, since, text, until, whole } from "../Parameters.ts";

@@ -6,7 +6,7 @@
 import { Effect } from "effect";
 import { HttpRouter } from "effect/http";
 import { Query } from "../../../query/Query.ts";
-import { hitKinds, type SearchFilter } from "../../../query/Search.ts";
+import { hitKinds, type SearchFilter } from "../../../query/search/Search.ts";
 import { asked, given } from "../Asked.ts";
 import { guarded } from "../Guarded.ts";
 import { part, shown } from "../Shown.ts";

@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { type HitKind, hitKinds, type SearchAnswer, type SearchHit } from "../../../query/Search.ts";
+import { type HitKind, hitKinds, type SearchAnswer, type SearchHit } from "../../../query/search/Search.ts";
 import { counted, folderName, since, threadPath } from "../html/Format.ts";
 import { type Child, type Html, html, separated } from "../html/Html.ts";
 import { titleOf } from "../overview/ThreadList.ts";

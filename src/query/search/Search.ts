@@ -3,11 +3,11 @@
  *
  * Room: query.
  */
-import type { Sequence } from "../domain/History.ts";
-import type { HitKind } from "../../projections/search.ts";
-import type { ThreadRow } from "./Query.ts";
+import type { Sequence } from "../../domain/History.ts";
+import type { HitKind } from "../../../projections/search.ts";
+import type { ThreadRow } from "../Query.ts";
 
-export { type HitKind, hitKinds } from "../../projections/search.ts";
+export { type HitKind, hitKinds } from "../../../projections/search.ts";
 
 export interface SearchFilter {
   /**

@@ -1,5 +1,5 @@
 /**
- * Sets of a search: what a filter means in names and threads, each asked for by one question.
+ * Sets of a search: the names and threads that a filter selects, one statement for each filter.
  *
  * Room: query.
  *
@@ -7,10 +7,10 @@
  * one of few threads leads it to their rows.
  */
 import type { Database } from "better-sqlite3";
-import { parts, type Source } from "../../projections/search.ts";
-import { prepared } from "./RowsSqlite.ts";
+import { parts, type Source } from "../../../projections/search.ts";
+import { prepared } from "../RowsSqlite.ts";
 import type { SearchFilter } from "./Search.ts";
-import { fileMatchOf, fileThreads, number, projectNames } from "./ThreadConditionsSqlite.ts";
+import { fileMatchOf, fileThreads, number, projectNames } from "../ThreadConditionsSqlite.ts";
 
 /** Threads of a set; of more than these a row's own thread is asked. */
 const mostThreads = 5_000;

@@ -13,10 +13,10 @@
  * (again and again in one process, on a busy machine with two cores; 20 to 150 ms the first time).
  */
 import type { Database } from "better-sqlite3";
-import { type HitKind, joinsOf, type Source, sources } from "../../projections/search.ts";
-import { type ThreadRow } from "./Query.ts";
-import { QueryRefused } from "./Sql.ts";
-import { all, prepared } from "./RowsSqlite.ts";
+import { type HitKind, joinsOf, type Source, sources } from "../../../projections/search.ts";
+import { type ThreadRow } from "../Query.ts";
+import { QueryRefused } from "../Sql.ts";
+import { all, prepared } from "../RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";
 import { columnsOf, conditionsOf } from "./SearchSourcesSqlite.ts";
 import type { SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
@@ -25,7 +25,7 @@ import { areAll, boundSets, mostLeading, setsOf, type Sets } from "./SearchSetsS
 import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
 import { beginningsOf, matchOf } from "./SearchText.ts";
 import { around } from "./Snippet.ts";
-import { hiddenThread } from "./ThreadListSqlite.ts";
+import { hiddenThread } from "../ThreadListSqlite.ts";
 
 /** Matches of one source that are looked at. */
 const mostCandidates = 500;
@@ -186,7 +186,7 @@ const asksNewest =
     return { candidates, isCut: candidates.length >= mostCandidates };
   };
 
-/** A look at the matches of a source in a range, and what passed so far. */
+/** Scan of one source's matches in a range, with the hits that passed so far. */
 const makeLooking = (db: Database, { bound, conditions, filter, source }: Asked, match: string) => {
   const passed = new Map<number, Candidate>();
   const isEnough = (): boolean =>

@@ -4,8 +4,8 @@
  * Room: query.
  */
 import type { Database } from "better-sqlite3";
-import type { Source } from "../../projections/search.ts";
-import { prepared } from "./RowsSqlite.ts";
+import type { Source } from "../../../projections/search.ts";
+import { prepared } from "../RowsSqlite.ts";
 import type { SearchFilter } from "./Search.ts";
 
 export interface Range {

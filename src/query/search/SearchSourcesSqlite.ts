@@ -3,10 +3,10 @@
  *
  * Room: query.
  */
-import { parts, type Source } from "../../projections/search.ts";
+import { parts, type Source } from "../../../projections/search.ts";
 import type { SearchFilter } from "./Search.ts";
 import { areAll, listed, type Sets } from "./SearchSetsSqlite.ts";
-import { byAgent, isMain } from "./ThreadConditionsSqlite.ts";
+import { byAgent, isMain } from "../ThreadConditionsSqlite.ts";
 
 /** Neither one of these threads nor a child of one. */
 const excepted = "(SELECT n.name FROM names n JOIN json_each(:except) e ON n.text = e.value)";

@@ -11,9 +11,9 @@
  * messages the newest for `f*` took 204 ms of processor by merging, and the whole search 19 ms so (a busy machine).
  */
 import type { Database } from "better-sqlite3";
-import { jsonWords, searchWords } from "../domain/search/SearchWords.ts";
-import type { Source } from "../../projections/search.ts";
-import { prepared } from "./RowsSqlite.ts";
+import { jsonWords, searchWords } from "../../domain/search/SearchWords.ts";
+import type { Source } from "../../../projections/search.ts";
+import { prepared } from "../RowsSqlite.ts";
 
 /** A smaller index is merged in a few milliseconds. */
 const leastRows = 30_000;

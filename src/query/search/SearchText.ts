@@ -7,7 +7,7 @@
  * order in the same text; `"a phrase"` keeps its order; `begin*` finds what begins so; `getUserById` finds also its
  * parts in another spelling, and `user` finds it.
  */
-import { askedWords, partsOf } from "../domain/search/SearchWords.ts";
+import { askedWords, partsOf } from "../../domain/search/SearchWords.ts";
 
 /** One word or phrase of a question. */
 export interface Term {

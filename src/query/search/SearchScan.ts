@@ -8,7 +8,7 @@
  * gone through in large batches.
  */
 import * as vm from "node:vm";
-import { QueryRefused } from "./Sql.ts";
+import { QueryRefused } from "../Sql.ts";
 import { matchOf, termsOf } from "./SearchText.ts";
 import type { SearchFilter } from "./Search.ts";
 import { marksOf } from "./Snippet.ts";
