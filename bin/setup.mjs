@@ -84,9 +84,16 @@ const isAlive = (pid) => {
   }
 };
 
+/** Longest wait for another command that installs: npm with a slow network needs minutes. */
+const mostWaitMillis = 600_000;
+/** From then on the wait is said. */
+const saidAfterMillis = 3_000;
+
 /** Two commands at once in a fresh clone: the second waits for the first. A holder that died does not count. */
 const alone = async (work) => {
   const mutex = path.join(root, ".setup.pid");
+  const began = performance.now();
+  let isSaid = false;
   for (;;) {
     try {
       fs.writeFileSync(mutex, String(process.pid), { flag: "wx" });
@@ -96,8 +103,22 @@ const alone = async (work) => {
         throw new SetupFailed(`${root} cannot be written to (${error.code}), so its packages cannot be installed.`);
       }
       const holder = Number(textOf(mutex));
-      if (holder > 0 && !isAlive(holder)) fs.rmSync(mutex, { force: true });
-      else await sleep(200);
+      if (holder > 0 && !isAlive(holder)) {
+        fs.rmSync(mutex, { force: true });
+        continue;
+      }
+      const waited = performance.now() - began;
+      const who = `process ${holder > 0 ? holder : "unknown"}`;
+      if (waited > mostWaitMillis) {
+        throw new SetupFailed(
+          `Another command (${who}) has been installing for ten minutes; if none does, remove ${mutex}.`,
+        );
+      }
+      if (waited > saidAfterMillis && !isSaid) {
+        process.stderr.write(`Recollect: waiting for another command (${who}) that installs the packages.\n`);
+        isSaid = true;
+      }
+      await sleep(200);
     }
   }
   try {

@@ -157,6 +157,19 @@ describe("recollect in a fresh clone", () => {
     assert.strictEqual((await run(clone, [])).code, 0);
   });
 
+  it("says for whom it waits, and goes on when that one has ended", async () => {
+    const clone = makeClone();
+    writeFileSync(join(clone, ".setup.pid"), String(process.pid));
+    const { child, ended } = start(clone, []);
+    const said = await new Promise<string>((resolve) =>
+      child.stderr.once("data", (bytes: Buffer) => resolve(bytes.toString())),
+    );
+    assert.include(said, `waiting for another command (process ${process.pid})`);
+    rmSync(join(clone, ".setup.pid"));
+    assert.strictEqual((await ended).code, 0);
+    assert.lengthOf(npmCalls(clone), 1);
+  });
+
   it("leaves packages alone that someone has installed already", async () => {
     const clone = makeClone();
     mkdirSync(join(clone, "node_modules"));
