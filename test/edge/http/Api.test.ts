@@ -410,6 +410,29 @@ describe("following over HTTP", { timeout: 120_000 }, () => {
     assert.match(events.text, new RegExp(`id: ${second + 1}\\ndata: \\{"sequence":${second + 1},`));
   });
 
+  it("gives stop reason and tokens of each message: in a read, in all messages, and as it was", async () => {
+    const usage = { input: 5, output: 2, cacheRead: 90 };
+    const parts = [{ type: "text", text: "Yes." }];
+    const answer = { messageId: "a", role: "assistant", parts, stopReason: "end_turn", usage };
+    await post("/v1/threads/spent/messages", { role: "user", text: "Rain?" });
+    const appended = await post("/v1/threads/spent/events", { type: "thread.message_appended", data: answer });
+    const { sequence } = shape<{ sequence: number }>(appended);
+    type Read = { readonly messages: ReadonlyArray<{ readonly stopReason?: string; readonly usage?: object }> };
+    const messages = async (path: string) => shape<Read>(await get(`/v1/threads/spent${path}`)).messages;
+    const asItWas = `/messages?atSequence=${sequence}`;
+    while ((await messages(asItWas)).length < 2);
+    for (const path of ["", "/messages", asItWas]) {
+      assert.deepStrictEqual(
+        (await messages(path)).map((message) => [message.stopReason, message.usage]),
+        [
+          [undefined, undefined],
+          ["end_turn", { input: 95, output: 2, cacheRead: 90 }],
+        ],
+        path,
+      );
+    }
+  });
+
   it("says a thread as AG-UI events: runs, messages, tool calls and thoughts, whole, with a place to go on from", async () => {
     const parts = [
       { type: "thinking", text: "Look it up." },
