@@ -198,7 +198,7 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
       yield* said("Save");
       yield* Effect.promise(() => page.waitForURL(/\/sql\?saved=long-thought$/));
       yield* Effect.promise(() => page.getByRole("columnheader", { name: "answer" }).waitFor());
-      assert.strictEqual(yield* Effect.promise(() => page.locator("textarea").inputValue()), statement);
+      assert.strictEqual((yield* Effect.promise(() => page.locator("textarea").inputValue())).trim(), statement);
       yield* Effect.promise(() => page.locator("textarea").fill("SELECT 7 AS short"));
       yield* said("Run");
       yield* Effect.promise(() => page.waitForURL(/\/sql\?q=SELECT\+7\+AS\+short$/));
