@@ -238,7 +238,7 @@ const screen = Effect.flatMap(asked, ({ query }) => answering(query));
 const formGiven = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest;
   const form = yield* Effect.orElseSucceed(request.urlParamsBody, () => UrlParams.empty);
-  return new URLSearchParams([...form].filter(([, value]) => value !== "").map(([name, value]) => [name, value]));
+  return new URLSearchParams([...form].flatMap(([name, value]) => (value === "" ? [] : [[name, String(value)]])));
 });
 
 /** A statement that fits into an address is asked by it, and a longer one at once. */
