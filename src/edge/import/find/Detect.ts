@@ -4,7 +4,7 @@
  * Room: edge.
  *
  * First its first lines are looked at; a format's line gives it away. If none does, the file is outlined: one JSON
- * value is a document, several are a file of conversations, one a line. What is neither is no conversation, and why
+ * value is a document, several are a file of conversations, one a line. A file that is neither is no conversation, and why
  * is said.
  */
 import { isUtf8 } from "node:buffer";
