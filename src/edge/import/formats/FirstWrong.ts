@@ -53,7 +53,7 @@ const wrongSyntax = (text: string): number | undefined => {
       at++;
       continue;
     }
-    const isName = expects === "key" || (expects === "first" && open.at(-1) === "}");
+    const isName: boolean = expects === "key" || (expects === "first" && open.at(-1) === "}");
     if (character === '"') {
       const [end, isString] = stringEnd(text, at);
       if (!isString) return end;
