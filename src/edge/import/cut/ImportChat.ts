@@ -60,7 +60,7 @@ const pieceOf = (bytes: Buffer, what: string, placeOf: Wrong["placeOf"]) => {
   return { raw: bytes, value: shown, kind: isUtf8(bytes) ? ("text" as const) : ("base64" as const), wrong };
 };
 
-/** What stands around messages, which are two bytes of it. */
+/** A frame around messages, of which two bytes stand in it. */
 const framePiece = Effect.fnUntraced(function* (read: Read, frame: Part, messages: Part, what: string) {
   const before = messages.start - frame.start;
   const left = messages.end - messages.start - 2;

@@ -13,7 +13,7 @@ const white = /[ \t\r\n]*/y;
 const plain = /[^"\\\u0000-\u001f]*/y;
 const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
-/** Where a match of the pattern at this place ends; the place itself where there is none. */
+/** The end of a match of the pattern at this place; the place itself where there is none. */
 const endOf = (pattern: RegExp, text: string, from: number): number => {
   pattern.lastIndex = from;
   return pattern.test(text) ? pattern.lastIndex : from;

@@ -149,7 +149,7 @@ const listsBefore = (path: ReadonlyArray<Part>, depth: number): ReadonlyArray<Pa
     .slice(-mostSiblings)
     .flatMap(({ parts = [] }) => parts.filter(({ key }) => key === path[depth]?.key));
 
-/** Where a member's name begins whose value stands at a place; undefined where no name stands there. */
+/** The place of the name whose value stands at a place; undefined where no name stands there. */
 const nameBefore = (bytes: Buffer, value: number): number | undefined => {
   let at = value - 1;
   while (isSpace(bytes[at] ?? 0)) at--;
@@ -195,7 +195,7 @@ const endOfList = (bytes: Buffer, { path, start }: Bad) => {
 interface Gap {
   readonly start: number;
   readonly end: number;
-  /** What stands in its place. */
+  /** Text in its place. */
   readonly text: string;
 }
 
