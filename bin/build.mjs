@@ -91,7 +91,7 @@ const write = (name, text) => {
   fs.renameSync(half, path.join(dist, name));
 };
 
-/** What is inside, under the licences that it is under: each text once, below the names it is for. */
+/** Parts inside, with their licences: each text once, below the names it is for. */
 const licences = (output) => {
   const folders = output
     .flatMap(({ modules }) => Object.keys(modules))
@@ -135,7 +135,7 @@ const writeTypes = () => {
   }
 };
 
-/** What a process may still want that began before: pieces of the build before this one. */
+/** Pieces of the build before this one: a process that began before may still load them. */
 const removeOld = (written) => {
   for (const entry of fs.readdirSync(dist, { withFileTypes: true })) {
     if (!entry.isFile() || written.has(entry.name)) continue;

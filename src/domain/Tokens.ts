@@ -5,7 +5,7 @@
  *
  * `input` is everything that was sent, with what was read from and written to the provider's cache as parts of it;
  * `output` is everything that was received, with hidden reasoning as a part of it. So kinds can be added up over
- * providers, and a part is never larger than its whole. What a provider counts beside (`TokenUsage`) is added here.
+ * providers, and a part is never larger than its whole. Counts that a provider gives beside (`TokenUsage`) are added here.
  */
 import type { TokenUsage } from "./thread/Content.ts";
 

@@ -84,7 +84,7 @@ const unreadableOfNothing = Effect.fnUntraced(function* (read: HistoryRead.Histo
   return count === 0 || (yield* read.pages(subject, { after })).length > 0 ? 0 : count;
 });
 
-/** A history in order. What the server counts and does not give is an error, and never a shorter history. */
+/** A history in order. An event that the server counts and does not give is an error, and never a shorter history. */
 const readHistory = (read: HistoryRead.HistoryRead, counting: Counting) =>
   Stream.suspend(() => {
     const { after, history } = counting;

@@ -174,7 +174,7 @@ export interface MessageFilter {
    */
   readonly upToSequence?: Sequence;
   readonly upToTime?: number;
-  /** Default and most: `maxPage`. What stands at one sequence is never divided, so there may be a few more. */
+  /** Default and most: `maxPage`. The items of one sequence are never divided, so there may be a few more. */
   readonly limit?: number;
 }
 

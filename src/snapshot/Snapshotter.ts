@@ -39,7 +39,7 @@ export class Snapshotter extends Context.Service<
   Snapshotter,
   {
     readonly status: Effect.Effect<Status>;
-    /** Writes what is dirty now, due or not, and the checkpoint. What cannot be written stays dirty. */
+    /** Writes what is dirty now, due or not, and the checkpoint. A snapshot that cannot be written stays dirty. */
     readonly flush: Effect.Effect<void>;
   }
 >()("recollect/snapshot/Snapshotter") {}

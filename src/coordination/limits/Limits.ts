@@ -6,7 +6,7 @@
  * Promises, each a test in `test/contract/LimitsContract.ts` or `test/coordination/Limits.test.ts`:
  * - a request is allowed when every limit that it concerns allows it; one that concerns none costs nothing;
  * - a refused request uses nothing up: the other limits get back what they gave. Until then other requests may be refused
- *   in its place: together they get fewer than the limit for a moment, and never more. What cannot be given back, because
+ *   in its place: together they get fewer than the limit for a moment, and never more. A place that cannot be given back, because
  *   NATS is lost at that moment, is used;
  * - a refusal is an answer: which limit, why, and after how many milliseconds it is worth asking again;
  * - a limit that is changed in the configuration holds from the next request on;

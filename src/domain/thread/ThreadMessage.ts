@@ -4,7 +4,7 @@
  * Room: domain.
  *
  * A message may be told in segments and told again; the newest telling of each segment holds, the place in the
- * conversation is that of the first. What describes the message as a whole (model, stop reason) is what was told last.
+ * conversation is that of the first. Fields of the message as a whole (model, stop reason) are those told last.
  */
 import { Schema } from "effect";
 import { headOf, jsonBytes, present } from "../Truncate.ts";

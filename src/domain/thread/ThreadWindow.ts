@@ -3,7 +3,7 @@
  *
  * Room: domain.
  *
- * What is told again while it is in the window is the same message or call; what is told again after it left enters
+ * An item told again while it is in the window is the same message or call; one told again after it left enters
  * anew as the newest. `left` counts what left: while it is 0 the window is the whole conversation.
  */
 import { Schema } from "effect";

@@ -149,7 +149,7 @@ export class Tap {
   }
 
   /**
-   * The server has ended: returns when all is in the log or the spool, or when `millis` are over. What is not then is in
+   * The server has ended: returns when all is in the log or the spool, or when `millis` are over. The rest is in
    * the journal, on disk, and is recorded from there by a process of its own.
    */
   async end(ended: Ended, millis: number): Promise<Report> {
@@ -158,7 +158,7 @@ export class Tap {
     if (this.#droppedBytes === 0) this.#tell({ _tag: "Ended", ended, at });
     const timeout = Promise.withResolvers<"late">();
     const timer = setTimeout(() => timeout.resolve("late"), millis);
-    // Who waits for us may kill us before that: then somebody is at it already.
+    // The process that waits for us may kill us before that: another is at it then already.
     const leaving = setTimeout(() => this.#leave(), Math.min(leaveMillis, millis));
     const mayEnd = this.#isBroken === undefined && this.#droppedBytes === 0;
     const lost = mayEnd ? await Promise.race([this.#done, timeout.promise]) : "late";
@@ -195,7 +195,7 @@ export class Tap {
       const words = [...process.execArgv, beside("Replay").pathname, this.#root];
       spawn(process.execPath, words, { detached: true, stdio: "ignore", cwd: "/" }).unref();
     } catch {
-      // Whoever comes next does it.
+      // The next process does it.
     }
   }
 

@@ -122,7 +122,7 @@ const write = (folder: string, token: HttpToken): string => {
   return secret;
 };
 
-/** Tokens and browsers that hold now, in the order in which they were made. What is over is removed. */
+/** Tokens and browsers that hold now, in the order in which they were made. Expired ones are removed. */
 export const list = Effect.fn("log.listHttpTokens")(function* (root: string, now: number) {
   return yield* attempt(root, () => {
     const found = all(root);

@@ -123,7 +123,7 @@ const attach = Effect.fnUntraced(function* (followed: Followed, reader: Reader, 
       yield* Effect.sleep(retryPauseMillis(attempt));
       continue;
     }
-    // What limits removed before we came is not a hole: the stream begins where it begins.
+    // Events that limits removed before we came are no hole: the stream begins where it begins.
     if (reader.cursor + 1 < facts.firstSequence && followed.subject === undefined)
       reader.cursor = facts.firstSequence - 1;
     const { body, subject } = reader.begin();

@@ -81,7 +81,7 @@ export const pointTo = (link: string, file: string): void => {
   syncFolder(folder);
 };
 
-/** Removes a database with its write-ahead log. Whoever has it open keeps reading what it has. */
+/** Removes a database with its write-ahead log. A process that has it open keeps reading it. */
 export const remove = (file: string): void => {
   for (const suffix of ["", "-wal", "-shm", "-journal"]) fs.rmSync(`${file}${suffix}`, { force: true });
 };

@@ -177,7 +177,7 @@ export class Delivery {
   }
 
   /**
-   * The process ends now: brings what was called and has not returned onto the disk, in one transaction. What may be on
+   * The process ends now: brings every call that has not returned onto the disk, in one transaction. A command that may be on
    * its way to the log is looked for there before it is written again.
    */
   rescue(): void {

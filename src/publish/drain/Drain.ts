@@ -227,7 +227,7 @@ export class Drainer {
 
   /**
    * As many from the front as can go together: a task is decided alone, and so is what another writer was later than. That
-   * none was is true up to the end of the thread that we have read, so the log must still find that end. What is
+   * none was is true up to the end of the thread that we have read, so the log must still find that end. A command that is
    * in a history that we have read need not be written. `looking`: every history is read.
    */
   #plan(commands: ReadonlyArray<SpooledCommand>, looking: boolean): Effect.Effect<Plan, LogUnavailable> {
@@ -249,7 +249,7 @@ export class Drainer {
         if (tail !== undefined) read.set(key, tail);
         leading.push(command);
       }
-      // Who expects an end vouches that nothing of its own is before it.
+      // A writer that expects an end vouches that nothing of its own is before it.
       const isThere = ({ event, history }: Command) => read.get(keyOf(history))?.ids.has(event.id) === true;
       const expected = new Map([...read].map(([key, { upTo }]) => [key, upTo] as const));
       return { leading, commands: leading.filter((command) => !isThere(command)), expected };

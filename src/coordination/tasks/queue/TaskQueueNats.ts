@@ -155,7 +155,7 @@ const isFirst = (receipt: string): boolean => {
   return tokens[tokens.length > 9 ? 6 : 4] === "1";
 };
 
-/** The subject says which task it is. What the body says is a help, and no harm when it cannot be read. */
+/** The subject says which task it is. The body is a help, and no harm when it cannot be read. */
 const entryOf = (message: Msg) => {
   const taskId = decodeToken(message.subject.slice(message.subject.lastIndexOf(".") + 1));
   if (taskId === undefined) return undefined;

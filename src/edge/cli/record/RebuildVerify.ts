@@ -193,7 +193,7 @@ export const verify = Command.make(
     function* (input) {
       if (Option.isSome(input.since) && Option.isSome(input.from))
         return yield* new BadRequest({ message: "--since and --from both say where to begin.", hint: "Give one." });
-      // What is not folded yet could not be compared.
+      // Events not folded yet could not be compared.
       yield* caughtUp(yield* Progress.make(Progress.events));
       const path = yield* database;
       const started = yield* now;

@@ -124,10 +124,12 @@ export const blobs = HttpApiBuilder.group(Api, "blobs", (handlers) =>
   handlers.handleAll({
     put: ({ payload }) =>
       answer(
-        Effect.map(
-          EventLog.use((log) => Publisher.use(({ policy }) => log.putBlob(policy().stored?.bytes(payload) ?? payload))),
-          (kept) => json(kept, { status: 201 }),
-        ),
+        Effect.gen(function* () {
+          const { tenant } = yield* Principal;
+          const { policy } = yield* Publisher;
+          const bytes = policy().stored?.bytes(payload) ?? payload;
+          return json(yield* EventLog.use((log) => log.putBlob(bytes, tenant)), { status: 201 });
+        }),
       ),
     get: ({ params: { sha256 } }) =>
       answer(
