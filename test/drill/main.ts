@@ -339,7 +339,7 @@ const oddSummary = ({ events, faults, files, imported, longestMillis, named }: O
   [
     faults.length === 0 ? "Each was imported, or refused by name and reason:" : "NOT as promised:",
     `${count(files)} odd files, ${count(imported)} imported, ${count(named)} named, ${count(events)} entries,`,
-    `the slowest took ${longestMillis.toFixed(0)} ms`,
+    `the slowest took ${longestMillis.toFixed(0)} ms of processor`,
   ].join(" ");
 
 const oddDrill = Effect.suspend(() => {
