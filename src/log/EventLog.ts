@@ -198,9 +198,13 @@ export class EventLog extends Context.Service<
     }) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
     /** Reach of the log. */
     readonly info: Effect.Effect<LogInfo, LogUnavailable>;
-    /** Keeps bytes too large for an event under their SHA-256 (lower-case hexadecimal). The same bytes twice are kept once. */
+    /**
+     * Keeps bytes too large for an event under their SHA-256 (lower-case hexadecimal). The same bytes twice are kept once.
+     * `tenant`: owner of the event that names them, whose quota they count against; absent: none is counted.
+     */
     readonly putBlob: (
       bytes: Uint8Array,
+      tenant?: string,
     ) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
     /** The bytes of a blob, or undefined. Bytes that do not match their name are `LogDamaged`. */
     readonly getBlob: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable | LogDamaged>;

@@ -43,7 +43,7 @@ export const layer = Layer.effect(
           ),
         ),
       info: ask((log) => log.info),
-      putBlob: (bytes) => ask((log) => log.putBlob(bytes)),
+      putBlob: (bytes, tenant) => ask((log) => log.putBlob(bytes, tenant)),
       getBlob: (sha256) => ask((log) => log.getBlob(sha256)),
     });
   }),

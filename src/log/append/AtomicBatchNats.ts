@@ -8,6 +8,7 @@
  */
 import { MsgHdrsImpl, type NatsConnection as Client, nuid } from "@nats-io/transport-node";
 import type { Sequence } from "../../domain/History.ts";
+import { quotaIn } from "../access/Admission.ts";
 import type { Wire } from "./AppendCheck.ts";
 import type { NoAnswer } from "../connection/RepliesNats.ts";
 import type { Link } from "../connection/NatsConnectionNats.ts";
@@ -98,7 +99,7 @@ const outcomeOf = (ack: PubAck): Outcome => {
     case apiCode.notAllowed:
       return { _tag: "NotAllowed", reason };
     case apiCode.quota:
-      return { _tag: "NoAnswer", why: "failed", reason, denied: /\((quotas\..*)\)$/s.exec(reason)?.[1] ?? "quotas" };
+      return { _tag: "NoAnswer", why: "failed", reason, denied: quotaIn(reason) };
     case apiCode.messageTooLarge:
       return { _tag: "TooLarge", reason };
     case apiCode.noSpace:
