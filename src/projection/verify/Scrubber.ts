@@ -238,9 +238,11 @@ const pass = Effect.fnUntraced(function* (running: Running) {
   const taken = measure();
   yield* checkFile(running);
   yield* mend(running);
-  const { passes, pending } = yield* SubscriptionRef.get(running.state);
+  const { passes, pending, sequence } = yield* SubscriptionRef.get(running.state);
   const at = yield* now;
-  yield* update(running, { findings: pending, pending: [], passes: passes + 1, finishedAt: at, at });
+  // A pass over an empty store has compared nothing, and is none.
+  const counted = sequence === 0 ? {} : { passes: passes + 1, finishedAt: at };
+  yield* update(running, { findings: pending, pending: [], ...counted, at });
   return restAfter({ taken: taken(), share: running.options.pace?.share ?? share });
 });
 
