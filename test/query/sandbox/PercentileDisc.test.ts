@@ -14,7 +14,7 @@ describe("percentile_disc of a SQLite that has none", () => {
         const row = db
           .prepare(
             `SELECT ours(value, ${at(percent)}) AS ours, percentile_disc(value, ${at(percent)}) AS theirs
-             FROM json_each(:values), (SELECT :n AS n)`,
+             FROM json_each(:values), (SELECT CAST(:n AS INTEGER) AS n)`,
           )
           .get({ values: JSON.stringify(values), n }) as { readonly ours: unknown; readonly theirs: unknown };
         assert.strictEqual(row.ours, row.theirs);
