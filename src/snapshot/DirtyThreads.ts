@@ -136,6 +136,16 @@ export class DirtyThreads {
     }
   }
 
+  /** Forgets a thread, dirty or not: its snapshot stays behind until its next event or reader. */
+  drop(entry: Entry): void {
+    if (!this.isHeld(entry)) return;
+    this.setState(entry, undefined);
+    this.entries.delete(entry.key);
+    if (entry.dirtyFrom === 0) return;
+    this.dirtyCount--;
+    this.dropped++;
+  }
+
   /** Dirty threads that are due at this time: quiet long enough, or waiting long enough. */
   due(now: number): ReadonlyArray<Entry> {
     const { idleMillis, busyMillis } = this.limits;
@@ -197,12 +207,7 @@ export class DirtyThreads {
     }
     for (const entry of this.entries.values()) {
       if (this.entries.size <= this.limits.threads) break;
-      this.setState(entry, undefined);
-      this.entries.delete(entry.key);
-      if (entry.dirtyFrom > 0) {
-        this.dirtyCount--;
-        this.dropped++;
-      }
+      this.drop(entry);
     }
   }
 }

@@ -2,7 +2,7 @@ import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Exit, Layer, Schedule, Scope, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import { type History, task, thread } from "../../src/domain/History.ts";
-import { EventLog, LogDamaged } from "../../src/log/EventLog.ts";
+import { EventLog, LogDamaged, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
@@ -281,6 +281,29 @@ describe("the snapshotter", () => {
       }).pipe(Effect.provide(withBroken(broken)));
     });
   }
+
+  it.effect("writes the others while one thread of a damaged log cannot be read", () => {
+    const damaged = new LogUnavailable({ condition: "streamDamaged", reason: "an event cannot be read" });
+    const lossy = Layer.effect(
+      EventLog,
+      Effect.map(EventLog, (log) =>
+        EventLog.of({
+          ...log,
+          read: (reading) => (reading.history.id.startsWith("bad") ? Stream.fail(damaged) : log.read(reading)),
+        }),
+      ),
+    ).pipe(Layer.provide(EventLogMemory.layer));
+    return Effect.gen(function* () {
+      const snapshotter = yield* start();
+      yield* follows(snapshotter, 0);
+      for (let index = 0; index < 8; index++) yield* append(thread(`bad${index}`), [say("a")]);
+      for (let index = 0; index < 20; index++) yield* append(thread(`good${index}`), [say("a")]);
+      yield* TestClock.adjust("10 seconds");
+      for (let index = 0; index < 20; index++) assert.isDefined(yield* snapshotOf(thread(`good${index}`)));
+      assert.strictEqual((yield* snapshotter.status).dirty, 0);
+      yield* snapshotter.stop;
+    }).pipe(Effect.provide(Layer.mergeAll(lossy, SnapshotStoreMemory.layer())));
+  });
 
   it.effect("writes all that is dirty when the store is back", () => {
     const broken: { how: "fails" | "hangs" | undefined } = { how: "fails" };
