@@ -27,8 +27,8 @@ export interface Limits {
 export const defaultLimits: Limits = {
   threads: 4096,
   stateBytes: 32 * 1024 * 1024,
-  idleMillis: 250,
-  busyMillis: 1000,
+  idleMillis: 2_000,
+  busyMillis: 5_000,
 };
 
 export interface Entry {
