@@ -24,7 +24,7 @@ export interface AskedSql {
   readonly door: string;
   /** Actor; absent: as the publisher says of its events. */
   readonly actor?: string | undefined;
-  /** What else is known of the event, such as its id. */
+  /** Further properties of the event, such as its id. */
   readonly about?: About | undefined;
 }
 

@@ -59,7 +59,7 @@ export const withUsage = (known: MessageUsage | undefined, usage: TokenUsage): M
   const most = (kind: keyof MessageUsage, told: number | null) =>
     told === null ? known?.[kind] : Math.max(told, known?.[kind] ?? 0);
   return present({
-    input: most("input", uncached === null ? null : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0)),
+    input: most("input", uncached === null ? null : uncached + (cacheWrite ?? 0) + (cacheRead ?? 0)),
     output: most("output", visible === null ? null : visible + (reasoning ?? 0)),
     cacheRead: most("cacheRead", cacheRead),
     cacheWrite: most("cacheWrite", cacheWrite),

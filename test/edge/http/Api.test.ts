@@ -342,7 +342,13 @@ describe("the store over HTTP", { timeout: 120_000 }, () => {
     const set = await send("PATCH", "/v1/config", { changes: { "quotas.secretive": { threads: 7 } }, why: "test" });
     assert.strictEqual(set.status, 200, set.text);
     const { version } = shape<{ version: number }>(set);
-    const paths = ["/v1/config", "/v1/config/history", `/v1/config/diff?from=0&to=${version}`, "/v1/reports/audit"];
+    const paths = [
+      "/v1/config",
+      "/v1/config/history",
+      `/v1/config/diff?from=0&to=${version}`,
+      "/v1/reports/audit",
+      "/v1/follow?forSeconds=1",
+    ];
     for (const path of paths) {
       // A report is as new as the projector.
       for (let time = 0; time < 100 && !(await get(path)).text.includes("secretive"); time++);
