@@ -74,7 +74,7 @@ const lazyHttp = {
   resolveId: (id) => (id === "node:http" || id === "http" ? "\0lazy-http" : null),
   load: (id) => {
     if (id !== "\0lazy-http") return null;
-    const names = Object.keys(http).filter((name) => Object.getOwnPropertyDescriptor(http, name).get === undefined);
+    const names = Object.keys(http).filter((name) => !["WebSocket", "CloseEvent", "MessageEvent"].includes(name));
     return `const http = process.getBuiltinModule("node:http");\nexport default http;\nexport const { ${names.join(", ")} } = http;`;
   },
 };
