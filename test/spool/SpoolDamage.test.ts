@@ -1,6 +1,6 @@
 /** What the disk did to the spool: changed rows are never delivered, missing ones are named, nothing is called "all". */
 import { assert, describe, it } from "@effect/vitest";
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import Database from "better-sqlite3";
 import { Effect, FileSystem } from "effect";
 import { appendFileSync, copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
