@@ -445,7 +445,10 @@ authorization {
         assert.match(errorText(yield* denied.ended), /publish to \$JS\.API\.CONSUMER\.CREATE/);
 
         const { config } = yield* Effect.promise(() => connection.jsm.streams.info("RECOLLECT"));
-        yield* Effect.promise(() => connection.jsm.streams.update("RECOLLECT", { ...config, max_consumers: 1 }));
+        const narrow = JSON.stringify({ ...config, max_consumers: 1 });
+        yield* Effect.promise(() =>
+          connection.nc.request("$JS.API.STREAM.UPDATE.RECOLLECT", narrow, { timeout: 5_000 }),
+        );
         const first = yield* Effect.forkScoped(Stream.runDrain(log.follow({ after: 0 })));
         yield* until(
           Effect.promise(() => connection.jsm.streams.info("RECOLLECT")).pipe(
