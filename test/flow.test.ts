@@ -48,6 +48,18 @@ describe("the house", () => {
     }
   });
 
+  it("builds every program that a file starts beside itself, for the package as well", () => {
+    const beside = /(?:new URL\(\s*`\.\/|\bbeside\(")(\w+)(?:\$\{import\.meta|")/g;
+    const names = readTree(root).flatMap(({ text }) => [...text.matchAll(beside)].map(([, name]) => name ?? ""));
+    assert.includeMembers(names, ["Recorder", "WriterThreadSqlite", "EarlierProcess"]);
+    const builder = readFileSync(resolve(root, "bin/build.mjs"), "utf8");
+    const { sideEffects } = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8"));
+    for (const name of names) {
+      assert.match(builder, new RegExp(`^  ${name}: "src/`, "m"));
+      assert.include(sideEffects, `./dist/${name}.js`);
+    }
+  });
+
   it("has docstrings that begin with a noun, and that name who is meant", () => {
     const files = readTree(root);
     assert.deepStrictEqual(stumbles(files), []);

@@ -16,7 +16,7 @@ const files = [
   "test/publish/speaker.ts",
   "test/drill/neighbour.ts",
   "src/edge/wrap/Recorder.ts",
-  "src/edge/wrap/Replay.ts",
+  "src/edge/wrap/ReplayProcess.ts",
   "src/projection/write/WriterThreadSqlite.ts",
   "src/projection/verify/FileCheckThreadSqlite.ts",
 ] as const;
