@@ -33,13 +33,14 @@ describe("the house", () => {
   });
 
   it("has programs beside the process that load no Effect, which costs each start 0.3 s of processor", () => {
-    const programs = readTree(root).filter(({ path }) => /(?:Thread|Process)Sqlite\.ts$/.test(path));
+    const files = readTree(root);
+    const programs = files.filter(({ path }) => /(?:Thread|Process)Sqlite\.ts$/.test(path));
     assert.includeMembers(
       programs.map(({ path }) => basename(path)),
       ["WriterThreadSqlite.ts", "FileCheckThreadSqlite.ts", "SandboxProcessSqlite.ts", "AsideProcessSqlite.ts"],
     );
     for (const { path } of programs) {
-      const loaded = loadedBy(path, readTree(root));
+      const loaded = loadedBy(path, files);
       assert.deepStrictEqual(
         loaded.filter((name) => /^(?:effect|@effect|@nats-io)(?:\/|$)/.test(name)),
         [],
