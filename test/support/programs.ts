@@ -3,23 +3,29 @@
  * costs 1 to 3 s of processor, and 0.3 s built.
  */
 import { rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { rolldown } from "rolldown";
 import { root } from "./flow.ts";
 
 /** The programs, and what they start beside them. */
-const files = [
+const files: ReadonlyArray<string> = [
   "test/support/wrap.ts",
   "test/projection/heal/heal-child.ts",
   "test/projection/crash-child.ts",
   "test/publish/answer-child.ts",
   "test/publish/speaker.ts",
   "test/drill/neighbour.ts",
+  "test/machine/children/holdFolder.ts",
+  "test/machine/children/runNats.ts",
+  "test/coordination/blocking-child.ts",
+  "test/coordination/nobody-child.ts",
+  // The door, for programs of a few lines.
+  "src/index.ts",
   "src/edge/wrap/Recorder.ts",
   "src/edge/wrap/ReplayProcess.ts",
   "src/projection/write/WriterThreadSqlite.ts",
   "src/projection/verify/FileCheckThreadSqlite.ts",
-] as const;
+];
 
 const nameOf = (file: string): string => basename(file, ".ts");
 
@@ -39,8 +45,8 @@ export const build = async (): Promise<() => void> => {
   return () => rmSync(folder, { recursive: true, force: true });
 };
 
-/** One of them as it was built, else its source, as a path. */
-export const programOf = (file: (typeof files)[number]): string => {
+/** One of them as it was built, else the file itself, as a path. */
+export const programOf = (file: string): string => {
   const folder = process.env["RECOLLECT_TEST_PROGRAMS"];
-  return folder === undefined ? join(root, file) : join(folder, `${nameOf(file)}.js`);
+  return folder !== undefined && files.includes(file) ? join(folder, `${nameOf(file)}.js`) : resolve(root, file);
 };
