@@ -6,6 +6,7 @@
 import { Effect, Schema } from "effect";
 import * as EventId from "../../../domain/EventId.ts";
 import * as Thread from "../../../publish/thread/ThreadPublisher.ts";
+import { ThreadViews } from "../../../publish/thread/ThreadViews.ts";
 import { Desk } from "../Desk.ts";
 import { maybeText, text, threadId, threadOf, whole } from "../Parameters.ts";
 import { known } from "../../../query/brief/Plain.ts";
@@ -27,9 +28,20 @@ const whereIn = (published: { readonly _tag: string; readonly sequence?: number 
     place: published.sequence,
   });
 
-/** The id in full where the read models know one that begins so, else the id itself: the thread may be new. */
+/**
+ * The id in full where the read models know one that begins so, else the id itself: the thread may be new, and one that is in
+ * the log already is not taken for the beginning of another.
+ */
 const idOf = Effect.fnUntraced(function* (given: string, tenant: string) {
   const desk = yield* Desk;
+  const views = Effect.flatMap(desk.writing, (writing) =>
+    Effect.provideContext(
+      ThreadViews.use((all) => all.get(given, { deleted: true })),
+      writing,
+    ),
+  );
+  const there = yield* Effect.option(views);
+  if (there._tag === "Some" && there.value !== undefined) return given;
   const found = yield* Effect.option(Effect.flatMap(desk.query, (query) => threadOf(query, given, tenant)));
   return found._tag === "Some" && found.value !== undefined ? found.value.threadId : given;
 });
