@@ -2,6 +2,7 @@ import { assert, describe, layer } from "@effect/vitest";
 import { Context, Effect, Layer } from "effect";
 import { fromContent } from "../../../src/domain/EventId.ts";
 import * as History from "../../../src/domain/History.ts";
+import { mostAtOnce, sqlAtOnce, tooManyStatements } from "../../../src/edge/http/SqlAtOnce.ts";
 import { protocols } from "../../../src/edge/mcp/Server.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import { Projector } from "../../../src/projection/Projector.ts";
@@ -165,6 +166,15 @@ describe("the tools of the MCP server", () => {
         const all = yield* ask<Read>("read_thread", { thread: first, after: 0 });
         assert.isFalse(all.truncated);
         assert.isUndefined(all.next);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("ask in SQL as often at once as all doors together may, and say so beyond it", () =>
+      Effect.gen(function* () {
+        const { say } = yield* client(who("operator"));
+        const busy = yield* sqlAtOnce.withPermits(mostAtOnce)(say("query", { sql: "SELECT 1" }));
+        assert.deepInclude(busy, { isError: true, text: `${tooManyStatements} Ask again when one of them has ended.` });
+        assert.isFalse((yield* say("query", { sql: "SELECT 1" })).isError);
       }).pipe(Effect.scoped),
     );
 

@@ -15,9 +15,11 @@ import { type Call, tool } from "../Tool.ts";
 
 const longestMessage = 200_000;
 
-/** Tools write for the tenant of this process, whose publisher it is. */
-const speaks = ({ client }: Call) =>
-  known({ actor: client?.name, source: client === undefined ? undefined : `mcp/${client.name}` });
+/** Provenance of what a tool writes; over HTTP with the token's name, whatever the client calls itself. */
+const speaks = ({ client, who }: Call) => ({
+  ...known({ actor: client?.name, source: client === undefined ? undefined : `mcp/${client.name}` }),
+  ...(who.name === undefined ? {} : { extensions: { principal: who.name } }),
+});
 
 const whereIn = (published: { readonly _tag: string; readonly sequence?: number }) =>
   known({
