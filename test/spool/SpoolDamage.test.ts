@@ -169,6 +169,16 @@ describe("a spool on a disk that lies", () => {
     }),
   );
 
+  it.live("misses nothing when its list ends in half a line: a process or the power went while it was written", () =>
+    Effect.gen(function* () {
+      const { file, list } = yield* filled(["a", "b"]);
+      appendFileSync(list, '0badc0de {"number":');
+      yield* Effect.scoped(Effect.flatMap(SpoolSqlite.make({ file, target: "x" }), (spool) => spool.forget([1])));
+      assert.deepStrictEqual(yield* lostIds(file), []);
+      assert.deepStrictEqual(yield* remaining(file), ["b"]);
+    }),
+  );
+
   it.live("gives its room back to the disk when nothing waits any more, and keeps on telling of what is lost", () =>
     Effect.gen(function* () {
       const { file, list } = yield* filled(["lost"]);
