@@ -16,7 +16,7 @@ import { Worker } from "node:worker_threads";
 import type { SqlParameters, Value } from "../Sql.ts";
 import { type Authorizer, authorize, maskViews } from "./AuthorizerSqlite.ts";
 import { lengthBytes, pack, type SandboxFrame, type SandboxRequest, unpack } from "./Frames.ts";
-import { addPercentileDisc } from "./PercentileDisc.ts";
+import { addPercentileDisc } from "./PercentileDiscSqlite.ts";
 import { matchOf } from "../search/SearchText.ts";
 import { isEmptySql, withoutLead } from "./SqlText.ts";
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { DatabaseSync } from "node:sqlite";
-import { addPercentileDisc, percentileDisc } from "../../../src/query/sandbox/PercentileDisc.ts";
+import { addPercentileDisc, percentileDisc } from "../../../src/query/sandbox/PercentileDiscSqlite.ts";
 
 describe("percentile_disc of a SQLite that has none", () => {
   it("gives what SQLite's own does, and by our fractions the nearest rank, for any number of values", () => {
