@@ -49,7 +49,7 @@ const isKept = (result: Result.Result<unknown, { readonly _tag: string }>): bool
 const mostTogether = 500;
 
 /** All of a journal; how many of its events were not accepted. */
-const replay = Effect.fnUntraced(function* ({ frames, header }: NonNullable<ReturnType<typeof Journal.open>>) {
+const replay = Effect.fnUntraced(function* ({ frames, header }: Journal.Opened) {
   const publisher = yield* Publisher;
   const { options, state } = header;
   const traffic = seeing(options.protocol, state);
@@ -107,12 +107,19 @@ export const all = Effect.fn("wrap.replay")(function* (root: string) {
       yield* Effect.ignore(Effect.try(() => renameSync(path, `${path}.unreadable`)));
       continue;
     }
-    const { header } = opened.success;
+    const { close, header } = opened.success;
     const { options } = header;
-    if (!isOver(path, header)) continue;
+    if (!isOver(path, header)) {
+      close();
+      continue;
+    }
     const { access, tenant, url } = options;
     const place = { url, data: root, tenant, access, source: "recollect/wrap" };
-    const lost = yield* replay(opened.success).pipe(Effect.provide(Connect.layer(place)), Effect.scoped);
+    const lost = yield* replay(opened.success).pipe(
+      Effect.provide(Connect.layer(place)),
+      Effect.scoped,
+      Effect.ensuring(Effect.sync(close)),
+    );
     if (lost > 0)
       yield* Effect.logWarning(`${path}: ${lost === 1 ? "1 event was" : `${lost} events were`} not accepted yet`);
     else {
