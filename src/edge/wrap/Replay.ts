@@ -3,14 +3,11 @@
  *
  * Room: edge.
  *
- * Run by the daemon (`layer`), and by a process of its own that a session leaves behind when it ends (this file as a
- * program, with the data folder as its argument). Ids follow from session and place, so what was recorded before is there
+ * Run by the daemon (`layer`), and by a process of its own that a session leaves behind when it ends (`ReplayProcess`). Ids follow from session and place, so what was recorded before is there
  * once, and two that read one journal at the same moment do no harm.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, References, Result } from "effect";
+import { Effect, Layer, Result } from "effect";
 import { renameSync, rmSync } from "node:fs";
-import { pathToFileURL } from "node:url";
 import * as Connect from "../../publish/Connect.ts";
 import { endIdOf, type Held, Sessions } from "../../coordination/sessions/Sessions.ts";
 import * as History from "../../domain/History.ts";
@@ -145,9 +142,3 @@ export const layer = (root: string) =>
       ),
     ),
   );
-
-const isProgram = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;
-if (isProgram) {
-  const quiet = Layer.succeed(References.MinimumLogLevel, "None");
-  await Effect.runPromise(all(process.argv[2] ?? "").pipe(Effect.provide(Layer.merge(NodeServices.layer, quiet))));
-}
