@@ -5,14 +5,14 @@
  *
  * The value at a fraction of the sorted ones, without interpolation: the place is rounded down.
  */
-import type { DatabaseSync } from "node:sqlite";
+import type { AggregateOptions, DatabaseSync } from "node:sqlite";
 
 interface Seen {
   readonly values: Array<number>;
   readonly fraction: number;
 }
 
-export const percentileDisc = {
+const gathering = {
   start: (): Seen => ({ values: [], fraction: 0 }),
   step: ({ values }: Seen, value: unknown, fraction: unknown): Seen => {
     if (typeof value === "number" || typeof value === "bigint") values.push(Number(value));
@@ -21,6 +21,9 @@ export const percentileDisc = {
   result: ({ fraction, values }: Seen): number | null =>
     values.toSorted((a, b) => a - b)[Math.floor(fraction * (values.length - 1))] ?? null,
 };
+
+/** Node's types know no object as what is gathered, which SQLite itself never sees. */
+export const percentileDisc = gathering as unknown as AggregateOptions;
 
 export const addPercentileDisc = (db: DatabaseSync): void => {
   const found = db.prepare("SELECT 1 FROM pragma_function_list WHERE name = 'percentile_disc'").get();
