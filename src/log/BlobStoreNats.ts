@@ -144,8 +144,9 @@ export const make = (options: {
       const reason = `a part of ${bytes.byteLength} bytes is larger than a message (${most}), and only a user of the store's own account keeps such`;
       return yield* Effect.fail(new LogUnavailable({ reason, denied: "keep parts larger than a message" }));
     }
-    const { error, sha256 = "" }: BlobAnswer = (yield* askDaemon("PUT", bytes)).json();
-    if (error === undefined) return { sha256, bytes: bytes.byteLength };
+    const { error, sha256 }: BlobAnswer = (yield* askDaemon("PUT", bytes)).json();
+    if (error === undefined && sha256 === digestOf(bytes)) return { sha256, bytes: bytes.byteLength };
+    if (error === undefined) return yield* unavailable("the daemon does not say that it has kept these bytes");
     const reason = error.description;
     return yield* Effect.fail(
       new LogUnavailable(error.err_code === apiCode.quota ? { reason, denied: quotaIn(reason) } : { reason }),

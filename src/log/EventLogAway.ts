@@ -27,9 +27,11 @@ export const layer = Layer.effect(
     /** Asks a connection; one that is given up meanwhile ends the question before its patience. */
     const ask = <A, E>(question: (log: Log) => Effect.Effect<A, E>) =>
       Effect.flatMap(reached, ({ givenUp, log }) => Effect.raceFirst(question(log), Deferred.await(givenUp)));
+    /** The writer's own patience with a lost connection is two seconds: a race for each append would gain one of them. */
+    const write = <A, E>(use: (log: Log) => Effect.Effect<A, E>) => Effect.flatMap(reached, ({ log }) => use(log));
     return EventLog.of({
-      append: (append) => ask((log) => log.append(append)),
-      appendAll: (appends) => ask((log) => log.appendAll(appends)),
+      append: (append) => write((log) => log.append(append)),
+      appendAll: (appends) => write((log) => log.appendAll(appends)),
       read: (reading) => Stream.unwrap(Effect.map(reached, ({ log }) => log.read(reading))),
       whole: (after) => ask((log) => log.whole(after)),
       last: (history) => ask((log) => log.last(history)),

@@ -8,6 +8,7 @@
  */
 import { Context, type Effect, type Scope } from "effect";
 import type { Sequence } from "../domain/History.ts";
+import type { MessageUsage } from "../domain/Tokens.ts";
 import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
@@ -110,6 +111,8 @@ export interface MessageRow {
   /** Null where no time is known; `assumedAt` is then that of its neighbours or its file. */
   readonly occurredAt: number | null;
   readonly assumedAt: number | null;
+  /** Tokens that its provider counted for it, as this thread told of them first; null where nothing says so. */
+  readonly usage: MessageUsage | null;
   readonly parts: ReadonlyArray<PartRow>;
 }
 

@@ -12,6 +12,7 @@ import { Part } from "./Content.ts";
 import type { RecordedEvent } from "../Event.ts";
 import type { MessageSaid } from "../Fact.ts";
 import { Sequence } from "../History.ts";
+import { MessageUsage } from "../Tokens.ts";
 
 const text = Schema.optionalKey(Schema.String);
 const flag = Schema.optionalKey(Schema.Boolean);
@@ -39,6 +40,8 @@ export const messageFields = {
   provider: text,
   model: text,
   stopReason: text,
+  /** Tokens that its provider counted for it, where its events say so. */
+  usage: Schema.optionalKey(MessageUsage),
   cwd: text,
   branch: text,
   isSidechain: flag,

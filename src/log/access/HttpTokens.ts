@@ -14,7 +14,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defaultTenant } from "../../domain/History.ts";
-import { folderOf as keysOf } from "../../machine/KeyFiles.ts";
+import { folderOf as keysOf, httpTokenOf } from "../../machine/KeyFiles.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import * as OwnFile from "../../machine/OwnFile.ts";
 import { roles } from "./Roles.ts";
@@ -46,7 +46,7 @@ export const localName = "local";
 const tokensOf = (root: string): string => join(root, "http", "tokens");
 const codesOf = (root: string): string => join(root, "http", "codes");
 /** This user's own token, as a file that this user alone may read: for programs on this machine. */
-export const localFile = (root: string): string => join(keysOf(root), "http.token");
+export const localFile = httpTokenOf;
 
 const nameOf = (secret: string): string => `${createHash("sha256").update(secret).digest("hex")}.json`;
 

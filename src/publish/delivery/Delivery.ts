@@ -69,6 +69,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       Effect.timeoutOption(closeMillis),
       Effect.andThen(delivery.close),
       Effect.andThen(Scope.close(fibers, Exit.void)),
+      // The disk may be usable again. From here on the end of the process brings nothing there any more.
+      Effect.andThen(Effect.sync(() => delivery.rescue())),
       Effect.andThen(delivery.end),
     ),
   );

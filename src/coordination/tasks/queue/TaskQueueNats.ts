@@ -26,7 +26,7 @@ import { type TaskPriority, TaskSubmitted } from "../../../domain/task/TaskEvent
 import { LogUnavailable } from "../../../log/EventLog.ts";
 import { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../../../log/connection/PatienceNats.ts";
-import { ask } from "../../../log/connection/RequestNats.ts";
+import { ask, isPlace } from "../../../log/connection/RequestNats.ts";
 import { ServerClock } from "../../../log/connection/ServerClockNats.ts";
 import { decodeToken, encodeToken, root } from "../../../log/Subject.ts";
 import { Buckets } from "../../bucket/Bucket.ts";
@@ -301,7 +301,9 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
     for (let attempt = 0; ; attempt++) {
       const answer = yield* Effect.promise(() => ask(nc, link, { subject, payload, timeoutMillis: putMillis }));
       if (answer._tag === "Answer") {
-        const { error }: { readonly error?: { readonly description: string } } = answer.message.json();
+        const { error, seq }: { readonly error?: { readonly description: string }; readonly seq?: unknown } =
+          answer.message.json();
+        if (error === undefined && !isPlace(seq)) return yield* unavailable("no acknowledgement of a stream");
         if (error === undefined) {
           if (waiting.priority !== "normal") yield* say(newsOf(tenant, waiting), "");
           return true;

@@ -77,7 +77,8 @@ const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
     const room = how.screen.columns - id.length - about.length - 4;
     // A long title has a line of its own.
     const title = fitted(threadTitle(thread), Math.max(room, how.screen.columns - id.length - 2));
-    yield* Output.styled(`${at === 0 ? "" : "\n"}${bold(id, how.screen)}  ${title}\n  ${dim(about, how.screen)}`);
+    yield* Output.styled(`${at === 0 ? "" : "\n"}${bold(id, how.screen)}  ${title}`);
+    if (about !== "") yield* Output.styled(`  ${dim(about, how.screen)}`);
     for (const hit of hits) yield* Output.styled(hitLine(hit, how));
     if (count > hits.length)
       yield* Output.styled(
@@ -169,6 +170,10 @@ export const searchCommand = Command.make(
       Flag.withDefault(false),
       Flag.withDescription("Only in threads that work for no other one: no sub-agents"),
     ),
+    more: Flag.Boolean("more").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("With filters: go on through older hits (for 2 s at most)"),
+    ),
     limit: Flag.Int("limit").pipe(
       Flag.filter(
         (count) => count >= 1 && count <= 1000,
@@ -203,6 +208,7 @@ export const searchCommand = Command.make(
         limit: input.limit,
         hasError: input.hasError,
         isMain: input.main,
+        goesOn: input.more,
         width: input.json ? 240 : screen.isTerminal ? screen.columns - indent - 1 : 160,
         ...(input.kind.length === 0 ? {} : { kinds: input.kind }),
         ...threadId,
@@ -221,7 +227,7 @@ export const searchCommand = Command.make(
       if (answer.threads.length === 0)
         return yield* Output.note(
           answer.isCut
-            ? "Nothing found in the newest texts, and there are older ones. Narrow the search."
+            ? `Nothing found in the newest texts, and there are older ones. Narrow the search${input.more || input.contains || input.regex ? "" : ", or go on through them: --more"}.`
             : "Nothing found.",
         );
       const ids = answer.threads.map(({ thread }) => thread.threadId);

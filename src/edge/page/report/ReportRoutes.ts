@@ -19,7 +19,7 @@ import type { Report } from "../../../query/report/Report.ts";
 import * as Screens from "../../../query/screens/Overview.ts";
 import { asked, given } from "../Asked.ts";
 import { guarded } from "../Guarded.ts";
-import { count, day, since } from "../html/Format.ts";
+import { count, day, daysLater, since } from "../html/Format.ts";
 import { type Child, type Html, html } from "../html/Html.ts";
 import type { ScreenPath } from "../layout/Layout.ts";
 import { csv, figure, type FigureData } from "../plot/Figure.ts";
@@ -52,6 +52,21 @@ const screens: ReadonlyArray<Made> = [
   },
   { title: "Sessions", at: "/sessions", path: "/sessions", of: [{ report: "sessions" }] },
 ];
+
+/** Screens under which a report of its own stands. */
+const homes: Readonly<Record<string, ScreenPath>> = {
+  overview: "/",
+  threads: "/threads",
+  tools: "/tools",
+  models: "/models",
+  cost: "/models",
+  projects: "/projects",
+  tasks: "/tasks",
+  errors: "/errors",
+  sessions: "/sessions",
+  storage: "/pipeline",
+  audit: "/audit",
+};
 
 const dayMillis = 86_400_000;
 const spans: ReadonlyArray<readonly [string, number | undefined]> = [
@@ -91,8 +106,8 @@ const lesser: ReadonlySet<string> = new Set([
   "mean_millis",
   "project",
   "longest_millis",
-
   "prompts",
+  "provider_messages",
   "reasoning_tokens",
   "cache_write_tokens",
   "unpriced_messages",
@@ -216,11 +231,11 @@ const screen = (made: Made) =>
     const until = timeOf(query, "until");
     const wanted = given(query, "csv");
     const ofStore = viewer.isOperator ? ("shown" as const) : undefined;
-    const base = { tenant, ofStore, since: from, until: until === undefined ? undefined : until + dayMillis };
+    const base = { tenant, ofStore, since: from, until: until === undefined ? undefined : daysLater(until, 1) };
     if (wanted !== undefined) {
       const [reportName = "", sectionName = ""] = wanted.split(".");
       const report = reportNamed(reportName);
-      if (report === undefined) return text("There is no such report.\n");
+      if (report === undefined) return text("There is no such report.\n", { status: 404 });
       const answer = yield* runReport(report, {
         ...base,
         by: dimensionOf(report, query),
@@ -263,7 +278,7 @@ const named = Effect.gen(function* () {
     );
   return yield* screen({
     title: report.title,
-    at: undefined,
+    at: homes[report.name],
     path: `/report/${report.name}`,
     of: [{ report: report.name }],
   });
