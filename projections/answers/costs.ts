@@ -7,7 +7,7 @@ import type { View } from "../../src/projection/Projection.ts";
 import { nameText } from "../../src/projection/Projection.ts";
 import { daysOf } from "../activity/sums.ts";
 import { costSum, modelOfUsage, tokenSums } from "../activity/tokens.ts";
-import { pricesSql } from "./prices.ts";
+import { isSameModel, pricesSql } from "./prices.ts";
 import { share } from "./spell.ts";
 
 const tokens = {
@@ -37,12 +37,20 @@ const sums = `sum(u.provider_messages) AS provider_messages, ${Object.entries(to
   total(${open} u.cache_write_tokens END) AS put, total(${open} u.visible_tokens + u.reasoning_tokens END) AS said,
   sum(${open} u.provider_messages ELSE 0 END) AS open_messages`;
 
-/** SQL: the name in a list of prices that holds for a model: the longest that it begins with, behind a provider and a slash. */
-export const priceOf = (model: string, prices_: string): string =>
-  `(SELECT q.priced_model FROM ${prices_} q WHERE substr(CASE WHEN instr(${model}, '/') > 0 THEN substr(${model}, instr(${model}, '/') + 1)
-    ELSE ${model} END, 1, length(q.priced_model)) = q.priced_model ORDER BY length(q.priced_model) DESC LIMIT 1)`;
+/** SQL: a model's name without its provider: behind a slash, or from `claude-` on (`us.anthropic.claude-…`). */
+const bareName = (model: string): string =>
+  `substr(${model}, max(instr(${model}, '/') + 1, instr(${model}, 'claude-'), 1))`;
 
-/** The price of each model that is used: the longest name in the list that the model begins with. */
+/**
+ * SQL: the name in a list of prices that holds for a model: the longest that it begins with, and of the list that comes with
+ * this version only one that stands for the same model.
+ */
+export const priceOf = (model: string, prices_: string): string =>
+  `(SELECT f.priced_model FROM (SELECT q.priced_model, q.price_source, substr(${bareName(model)}, length(q.priced_model) + 1) AS rest
+      FROM ${prices_} q WHERE substr(${bareName(model)}, 1, length(q.priced_model)) = q.priced_model) f
+    WHERE f.price_source <> 'list' OR ${isSameModel("f.rest")} ORDER BY length(f.priced_model) DESC LIMIT 1)`;
+
+/** The price of each model that is used. */
 const priced = `models AS (SELECT DISTINCT model FROM grouped WHERE model IS NOT NULL),
   priced AS (SELECT m.model, p.* FROM models m JOIN prices p ON p.priced_model = ${priceOf("m.model", "prices")})`;
 
@@ -70,9 +78,9 @@ const tokensSql = `(a.provider_messages), (a.input_tokens), (a.output_tokens), (
 
 const prices: View = {
   name: "v_prices",
-  doc: "One row per model, or beginning of a model's name, with a price: the list that comes with this version, and what the configuration says in its place (recollect config set prices.MODEL).",
+  doc: "One row per model with a price: the list that comes with this version, and what the configuration says in its place, for all models that begin so (recollect config set prices.MODEL).",
   columns: {
-    priced_model: "Model, or how its name begins; a provider before a slash does not count.",
+    priced_model: "Model, without its provider and the day of its release; of the configuration: how names begin.",
     input_usd_per_million: "US dollars for a million tokens sent that are neither read from nor written to the cache.",
     output_usd_per_million: "US dollars for a million tokens received, reasoning included.",
     cache_read_usd_per_million: "US dollars for a million tokens read from the cache.",

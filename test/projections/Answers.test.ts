@@ -233,6 +233,41 @@ describe("answers", () => {
           .map(Object.values),
         [["configuration", 7]],
       );
+      const priceOfAll = yield* folded(
+        [
+          "claude-haiku-4.5",
+          "claude-opus-4-1-20250805",
+          "claude-opus-4-6",
+          "claude-opus-4-9",
+          "claude-opus-4@20250514",
+          "gemini-3-pro-preview",
+          "gpt-5-2025-08-07",
+          "gpt-5-codex",
+          "gpt-5-pro",
+          "gpt-5.4",
+          "gpt-5.9",
+          "o3-pro",
+          "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        ].map((model, at) => spoke(at + 1, model)),
+      );
+      assert.deepStrictEqual(
+        priceOfAll.rows("SELECT model, estimated_usd FROM v_model_usage ORDER BY 1").map(Object.values),
+        [
+          ["claude-haiku-4.5", 1],
+          ["claude-opus-4-1-20250805", 15],
+          ["claude-opus-4-6", 5],
+          ["claude-opus-4-9", null],
+          ["claude-opus-4@20250514", 15],
+          ["gemini-3-pro-preview", 2],
+          ["gpt-5-2025-08-07", 1.25],
+          ["gpt-5-codex", 1.25],
+          ["gpt-5-pro", null],
+          ["gpt-5.4", 2.5],
+          ["gpt-5.9", null],
+          ["o3-pro", null],
+          ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", 3],
+        ],
+      );
       const back = yield* folded([spoke(1, "claude-opus-4-5"), set(2, { input: 7, output: 1 }), set(3, null)]);
       assert.deepStrictEqual(back.rows(asked).map(Object.values), [["claude-opus-4-5", 5, 0]]);
     }),

@@ -93,7 +93,7 @@ const rowsOf = Effect.fnUntraced(function* (name: string, section: string, by?: 
 /** US dollars for a million tokens: input, output, read from the cache, written to it. */
 const prices: Readonly<Record<string, readonly [number, number, number, number]>> = {
   "claude-opus-4-5-20251101": [5, 25, 0.5, 6.25],
-  "claude-opus-4-6": [15, 75, 1.5, 18.75],
+  "claude-opus-4-6": [5, 25, 0.5, 6.25],
   "claude-sonnet-4-5-20250929": [3, 15, 0.3, 3.75],
   "claude-haiku-4-5-20251001": [1, 5, 0.1, 1.25],
   "gemini-2.5-flash": [0.3, 2.5, 0.03, 0.3],
