@@ -101,15 +101,18 @@ const prices: Readonly<Record<string, Price>> = {
 
 /** Words behind a name that make another model of it. */
 const variants = ["pro", "mini", "nano", "lite", "fast", "image", "audio", "realtime", "search", "tts", "transcribe"];
+/** Patterns of GLOB for the text behind a name of another model: a version of one or two digits, a variant. */
+const others = [
+  "[-.][0-9]",
+  "[-.][0-9][^0-9]*",
+  "[-.][0-9][0-9]",
+  "[-.][0-9][0-9][^0-9]*",
+  ...variants.map((word) => `*-${word}*`),
+];
 
-/** SQL: true when what stands behind a name of the list (`rest`) leaves it the same model. */
+/** SQL: true when the text behind a name of the list (`rest`) leaves it the same model. */
 export const isSameModel = (rest: string): string =>
-  `(${rest} = '' OR ${rest} GLOB '[-@:]*' AND NOT (${[
-    ...["[-.][0-9]", "[-.][0-9][^0-9]*", "[-.][0-9][0-9]", "[-.][0-9][0-9][^0-9]*"],
-    ...variants.map((word) => `*-${word}*`),
-  ]
-    .map((pattern) => `${rest} GLOB '${pattern}'`)
-    .join(" OR ")}))`;
+  `(${rest} = '' OR ${rest} GLOB '[-@:]*' AND NOT (${others.map((other) => `${rest} GLOB '${other}'`).join(" OR ")}))`;
 
 const rows = Object.entries(prices).map(([model, price]) => `('${model}', ${price.join(", ")})`);
 
