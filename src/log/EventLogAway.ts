@@ -7,11 +7,16 @@
  * that a publisher can begin first.
  */
 import { Context, Deferred, Effect, Layer, Stream } from "effect";
-import { SharedConnection } from "./connection/SharedConnection.ts";
+import { type Open, SharedConnection } from "./connection/SharedConnection.ts";
 import { EventLog } from "./EventLog.ts";
 import * as EventLogNats from "./EventLogNats.ts";
 
 type Log = EventLog["Service"];
+
+interface Reached {
+  readonly open: Open;
+  readonly log: Log;
+}
 
 /** One object, so that every user of a connection gets the same log. */
 export const essential = EventLogNats.layer();
@@ -20,15 +25,19 @@ export const layer = Layer.effect(
   EventLog,
   Effect.gen(function* () {
     const shared = yield* SharedConnection;
-    const reached = Effect.map(shared.over(essential), ({ made, open }) => ({
-      log: Context.get(made, EventLog),
-      givenUp: open.givenUp,
-    }));
+    let known: Reached | undefined;
+    const made = Effect.map(
+      shared.over(essential),
+      ({ made: services, open }): Reached => (known = { open, log: Context.get(services, EventLog) }),
+    );
+    /** The log of the connection at hand: looked up once for each, because every append asks. */
+    const reached = Effect.flatMap(shared.reached, (open) => (known?.open === open ? Effect.succeed(known) : made));
     /** Asks a connection; one that is given up meanwhile ends the question before its patience. */
     const ask = <A, E>(question: (log: Log) => Effect.Effect<A, E>) =>
-      Effect.flatMap(reached, ({ givenUp, log }) => Effect.raceFirst(question(log), Deferred.await(givenUp)));
+      Effect.flatMap(reached, ({ log, open }) => Effect.raceFirst(question(log), Deferred.await(open.givenUp)));
     return EventLog.of({
-      append: (append) => ask((log) => log.append(append)),
+      // By itself it fails within two seconds of the loss, and a race takes two fibers.
+      append: (append) => Effect.flatMap(reached, ({ log }) => log.append(append)),
       appendAll: (appends) => ask((log) => log.appendAll(appends)),
       read: (reading) => Stream.unwrap(Effect.map(reached, ({ log }) => log.read(reading))),
       whole: (after) => ask((log) => log.whole(after)),
@@ -36,8 +45,8 @@ export const layer = Layer.effect(
       at: (sequence) => ask((log) => log.at(sequence)),
       follow: (following) =>
         Stream.unwrap(
-          Effect.map(reached, ({ givenUp, log }) =>
-            log.follow(following).pipe(Stream.interruptWhen(Deferred.await(givenUp))),
+          Effect.map(reached, ({ log, open }) =>
+            log.follow(following).pipe(Stream.interruptWhen(Deferred.await(open.givenUp))),
           ),
         ),
       info: ask((log) => log.info),
