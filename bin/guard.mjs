@@ -1,5 +1,5 @@
 /**
- * What a library on a Node that is too old says: its SQLite would end the process with a signal at the first call.
+ * Sentence of the library on a Node that is too old: its SQLite would end the process with a signal at the first call.
  *
  * Imported before anything else of it, and as old as that Node.
  */

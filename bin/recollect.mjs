@@ -12,7 +12,7 @@ import { broughtNode, fail, isClone, isNewEnough, root, runHere, runThere, tooOl
 const args = process.argv.slice(2);
 
 /**
- * What folds the whole stream makes many objects and gives each up at once. V8 is told only at its start how much space
+ * Folding the whole stream makes many objects and gives each up at once. V8 is told only at its start how much space
  * new ones may have: 60 MB less with this, for 3 % more of the processor.
  */
 const foldsAll = ["rebuild", "verify"].includes(args[0]);
@@ -69,7 +69,7 @@ const main = async () => {
   else runThere(node, program, args, { flags, env });
 };
 
-/** What needs nothing but this file's neighbour is answered before anything is loaded. */
+/** Answers that need only this file's neighbour come before anything is loaded. */
 if (args.length === 1 && args[0] === "--version") {
   const { version } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
   process.stdout.write(`${version}\n`);

@@ -85,7 +85,7 @@ const returned = (
   const { sequence } = event;
   const { facts, ordinal, quoting } = told;
   const place = { sequence, ordinal, thread_id: event.history.id };
-  // What a message of its event tells is searched there.
+  // The words of its event's message are searched there.
   const searched = isTold(fact, facts) ? { tenant: event.history.tenant } : keyOf(event, fact);
   const text: ReadonlyArray<Change> =
     fact.result === undefined || fact.result === ""

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { draw, faultsOf, readTree, root } from "./support/flow.ts";
+import { basename, resolve } from "node:path";
+import { draw, faultsOf, loadedBy, readTree, root } from "./support/flow.ts";
 import { mutants } from "./drill/mutants/List.ts";
 import { stumbles } from "./support/english.ts";
 import { missingFrom } from "./support/lock.ts";
@@ -30,6 +30,22 @@ describe("the house", () => {
     });
     assert.isNotEmpty(mutants);
     assert.deepStrictEqual(strays, []);
+  });
+
+  it("has programs beside the process that load no Effect, which costs each start 0.3 s of processor", () => {
+    const programs = readTree(root).filter(({ path }) => /(?:Thread|Process)Sqlite\.ts$/.test(path));
+    assert.includeMembers(
+      programs.map(({ path }) => basename(path)),
+      ["WriterThreadSqlite.ts", "FileCheckThreadSqlite.ts", "SandboxProcessSqlite.ts", "AsideProcessSqlite.ts"],
+    );
+    for (const { path } of programs) {
+      const loaded = loadedBy(path, readTree(root));
+      assert.deepStrictEqual(
+        loaded.filter((name) => /^(?:effect|@effect|@nats-io)(?:\/|$)/.test(name)),
+        [],
+        path,
+      );
+    }
   });
 
   it("has docstrings that begin with a noun, and that name who is meant", () => {

@@ -50,7 +50,7 @@ const configured = `SELECT substr(n.text, 8) AS model, (SELECT o.value FROM conf
 const asked = (name: string, otherwise: string): string => `coalesce(json_extract(c.value, '$.${name}'), ${otherwise})`;
 const input = "json_extract(c.value, '$.input')";
 
-/** SQL: the price of each name. What a configuration does not say of the cache costs what input does. */
+/** SQL: the price of each name. A cache price that the configuration leaves out is the input's. */
 export const pricesSql = `SELECT l.column1 AS priced_model, l.column2 AS input_usd_per_million, l.column3 AS output_usd_per_million,
     l.column4 AS cache_read_usd_per_million, l.column5 AS cache_write_usd_per_million, '${pricesOf}' AS price_day, 'list' AS price_source
   FROM (VALUES ${rows.join(", ")}) l WHERE l.column1 NOT IN (SELECT c.model FROM (${configured}) c WHERE c.value IS NOT NULL)

@@ -11,8 +11,10 @@ import { source } from "../domain/History.ts";
 import { cutText } from "../domain/secret/CutText.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 import { Publisher, type PublishError } from "../publish/Publisher.ts";
+import type { About } from "../publish/write/NewEvent.ts";
 import { Query } from "../query/Query.ts";
 import type { QueryRefused, QueryStopped, SqlOptions, SqlParameters, SqlResult } from "../query/Sql.ts";
+import { recordedParameters } from "./RecordedSql.ts";
 
 export interface AskedSql {
   readonly statement: string;
@@ -22,26 +24,19 @@ export interface AskedSql {
   readonly door: string;
   /** Actor; absent: as the publisher says of its events. */
   readonly actor?: string | undefined;
+  /** Further properties of the event, such as its id. */
+  readonly about?: About | undefined;
 }
 
 /** Characters of a statement that are recorded; its length says whether that is all. */
 const mostRecorded = 20_000;
 
-const plain = (value: unknown): unknown => {
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
-  return typeof value === "bigint" ? String(value) : value;
-};
-
-const recordedParameters = (parameters: SqlParameters): unknown =>
-  Array.isArray(parameters)
-    ? parameters.map(plain)
-    : Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, plain(value)]));
-
 /** Records that it is asked. */
 export const auditSql = Effect.fn("client.auditSql")(function* (asked: AskedSql) {
   const publisher = yield* Publisher;
-  const { actor, door, options = {}, parameters = [], statement } = asked;
-  yield* publisher.publish({
+  const { about, actor, door, options = {}, parameters = [], statement } = asked;
+  return yield* publisher.publish({
+    ...about,
     history: source("sql", publisher.tenant),
     type: "x.recollect.sql_asked",
     ...(actor === undefined ? {} : { actor }),

@@ -4,6 +4,7 @@
  * Room: client.
  */
 import type { Part } from "../domain/thread/Content.ts";
+import type { MessageUsage } from "../domain/Tokens.ts";
 import type { Sequence } from "../domain/History.ts";
 import { partsOf, type ThreadMessage } from "../domain/thread/ThreadMessage.ts";
 import type { ThreadView } from "../publish/thread/ThreadViews.ts";
@@ -20,6 +21,8 @@ export interface ReadMessage {
   readonly occurredAt: number;
   /** As its provider says, or ours: `unfinished` while it is being said, `aborted` when it broke off. */
   readonly stopReason: string | undefined;
+  /** Tokens that its provider counted for it, in one meaning for all providers; undefined where nothing says so. */
+  readonly usage: MessageUsage | undefined;
   /** True where the text is shortened: `messages` gives all of it. */
   readonly isCut: boolean;
 }
@@ -63,9 +66,9 @@ export const readMessage = (message: ThreadMessage & { readonly omitted?: number
   const known = made.get(message);
   if (known !== undefined) return known;
   const parts = partsOf(message);
-  const { author, messageId, model, occurredAt, omitted = 0, role, segments, stopReason } = message;
+  const { author, messageId, model, occurredAt, omitted = 0, role, segments, stopReason, usage } = message;
   const isCut = omitted > 0 || segments.some(({ cut }) => cut === true) || parts.some(({ blob }) => blob != null);
-  const read = { messageId, role, author, model, text: textOf(parts), parts, occurredAt, stopReason, isCut };
+  const read = { messageId, role, author, model, text: textOf(parts), parts, occurredAt, stopReason, usage, isCut };
   made.set(message, read);
   return read;
 };

@@ -257,7 +257,7 @@ export class Recollect {
     },
   ): Promise<Published> {
     const { type, id, data, about } = options;
-    // What is no type of the catalogue is refused in words where it is composed.
+    // A type outside the catalogue is refused in words where it is composed.
     const kind = isEventTypeName(type) ? eventTypes[type].kind : "thread";
     const published = Publisher.use((publisher) =>
       publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data }),
@@ -276,7 +276,7 @@ export class Recollect {
   }
 
   /**
-   * Flushes and lets go. What is in the spool gets a moment to reach the log, if the log can be reached; what remains
+   * Flushes and lets go. The spool gets a moment to drain, if the log can be reached; the rest
    * stays there for the next process, or for the daemon. Closing twice closes once; a later call rejects with
    * `RecollectClosed`.
    */

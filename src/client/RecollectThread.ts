@@ -160,7 +160,7 @@ export class RecollectThread {
 
   /**
    * Hides the thread from reads, lists and searches until `restore`. Its events stay in the log and `recollect export`
-   * still gives it: deleting forgets nothing. What is said in it meanwhile is kept and does not restore it.
+   * still gives it: deleting forgets nothing. Messages said in it meanwhile are kept and do not restore it.
    */
   delete(reason?: string, about?: About): Promise<Published> {
     return this.#runner.publish(this.#thread.delete(reason, about));

@@ -71,7 +71,7 @@ const rowShown =
     return redacted === named ? row : (row.map((cell, at) => redacted[columns[at] ?? ""] ?? cell) as unknown as Row);
   };
 
-/** Questions whose answers may be shown. What the store itself needs of them (ids, tenants, queues) is as it was. */
+/** Questions whose answers may be shown. The parts that the store itself needs (ids, tenants, queues) stay as they were. */
 export const shownQuery = (query: Query["Service"], how: Shown): Query["Service"] => {
   if (how === asStored) return query;
   const { value } = how;

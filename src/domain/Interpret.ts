@@ -72,7 +72,7 @@ export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => typ
  * the object store must be put in place first (`RecordedEvent.body` with `entry`), or it is `NotUnderstood`.
  */
 export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> => {
-  // Somebody else's state: whole in the ledger, and nothing to us.
+  // A vendor's own state: whole in the ledger, without a meaning here.
   if (isVendorTypeName(event.type)) return Result.succeed(timed({ facts: [] }, event.occurredAt, event));
   return Result.map(decodeData(event), (decoded) => {
     if (decoded._tag === "Unknown") return timed(notUnderstood(decoded.what), event.occurredAt, event);

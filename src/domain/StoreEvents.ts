@@ -34,7 +34,7 @@ export const EventLost = Schema.Struct({
   recordedAt: maybe(Schema.Finite),
 });
 
-/** A decision to go on without these events. What only the ledger had lies in the kept file. */
+/** A decision to go on without these events. Events that only the ledger had lie in the kept file. */
 export const LossAccepted = Schema.Struct({
   reason: Text,
   ranges: Schema.Array(SequenceRange),

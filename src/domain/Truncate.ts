@@ -17,7 +17,7 @@ export const jsonBytes = (value: unknown): number => {
 };
 
 /**
- * The same value as JSON gives it back, in memory of its own. What is stored and what is held are then equal to the
+ * The same value as JSON gives it back, in memory of its own. The stored and the held value are then equal to the
  * last digit (JSON has no -0 and no Infinity), and a short slice does not keep the megabyte it was cut from alive.
  */
 export const own = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

@@ -12,10 +12,11 @@ import { DiscardPolicy, StorageType } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import { createHash } from "node:crypto";
+import { quotaIn } from "./access/Admission.ts";
 import type { DirectGet } from "./read/DirectGetNats.ts";
 import { LogDamaged, LogUnavailable } from "./EventLog.ts";
 import { type Link, type NatsConnection, viaDaemon } from "./connection/NatsConnectionNats.ts";
-import { ask } from "./connection/RequestNats.ts";
+import { type ApiError, apiCode, ask } from "./connection/RequestNats.ts";
 import { awaitLink, retryPauseMillis, unanswered, unavailable } from "./connection/PatienceNats.ts";
 
 export const defaultBucket = "RECOLLECT_BLOBS";
@@ -32,6 +33,12 @@ export interface BlobStore {
   readonly clear: Effect.Effect<void, LogUnavailable>;
   /** Bytes on the server's disk. */
   readonly bytes: Effect.Effect<number, LogUnavailable>;
+}
+
+/** Answer of the daemon to bytes that it was given to keep. */
+interface BlobAnswer {
+  readonly sha256?: string;
+  readonly error?: ApiError;
 }
 
 /** For blobs that may be forgotten: each goes after a while, and the oldest when there is no room. */
@@ -137,8 +144,13 @@ export const make = (options: {
       const reason = `a part of ${bytes.byteLength} bytes is larger than a message (${most}), and only a user of the store's own account keeps such`;
       return yield* Effect.fail(new LogUnavailable({ reason, denied: "keep parts larger than a message" }));
     }
-    const { sha256 }: { readonly sha256: string } = (yield* askDaemon("PUT", bytes)).json();
-    return { sha256, bytes: bytes.byteLength };
+    const { error, sha256 }: BlobAnswer = (yield* askDaemon("PUT", bytes)).json();
+    if (error === undefined && sha256 === digestOf(bytes)) return { sha256, bytes: bytes.byteLength };
+    if (error === undefined) return yield* unavailable("the daemon does not say that it has kept these bytes");
+    const reason = error.description;
+    return yield* Effect.fail(
+      new LogUnavailable(error.err_code === apiCode.quota ? { reason, denied: quotaIn(reason) } : { reason }),
+    );
   });
 
   const put = Effect.fn("log.putBlob")(

@@ -96,6 +96,15 @@ export const deniedIn = ({ denied, hint, reason, retryAfterMillis }: LogUnavaila
         ...(retryAfterMillis === undefined ? {} : { retryAfterMillis }),
       });
 
+/** True where a history cannot be read because the stream lacks events: waiting does not help, and others may be whole. */
+export const isDamage = ({
+  _tag,
+  condition,
+}: {
+  readonly _tag: string;
+  readonly condition?: LogUnavailable["condition"];
+}) => _tag === "LogUnavailable" && condition === "streamDamaged";
+
 /** An event that must be there is missing: a hole in the stream. `recollect verify` says more. */
 export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
   /** The first sequence that is missing. */
@@ -186,7 +195,7 @@ export class EventLog extends Context.Service<
     /**
      * Everything after a sequence, then live, without end; misfits included, so that no number is missing.
      * With `history`, only its events. Reconnects by itself; fails only when the stream has a hole, was rolled
-     * back or is gone, or the server is another one, within seconds of having come so far. `patienceMillis`: fails
+     * back or is gone, the server is another one, or lets this user not follow, within seconds of having come so far. `patienceMillis`: fails
      * too when the log is away for so long; absent: it is waited for. `until`: ends when all up to there was given, also for a
      * tenant's program, to which the last of them may not belong.
      */
@@ -198,9 +207,13 @@ export class EventLog extends Context.Service<
     }) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
     /** Reach of the log. */
     readonly info: Effect.Effect<LogInfo, LogUnavailable>;
-    /** Keeps bytes too large for an event under their SHA-256 (lower-case hexadecimal). The same bytes twice are kept once. */
+    /**
+     * Keeps bytes too large for an event under their SHA-256 (lower-case hexadecimal). The same bytes twice are kept once.
+     * `tenant`: owner of the event that names them, whose quota they count against; absent: none is counted.
+     */
     readonly putBlob: (
       bytes: Uint8Array,
+      tenant?: string,
     ) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
     /** The bytes of a blob, or undefined. Bytes that do not match their name are `LogDamaged`. */
     readonly getBlob: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable | LogDamaged>;

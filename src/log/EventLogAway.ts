@@ -7,16 +7,11 @@
  * that a publisher can begin first.
  */
 import { Context, Deferred, Effect, Layer, Stream } from "effect";
-import { type Open, SharedConnection } from "./connection/SharedConnection.ts";
+import { SharedConnection } from "./connection/SharedConnection.ts";
 import { EventLog } from "./EventLog.ts";
 import * as EventLogNats from "./EventLogNats.ts";
 
 type Log = EventLog["Service"];
-
-interface Reached {
-  readonly open: Open;
-  readonly log: Log;
-}
 
 /** One object, so that every user of a connection gets the same log. */
 export const essential = EventLogNats.layer();
@@ -25,32 +20,30 @@ export const layer = Layer.effect(
   EventLog,
   Effect.gen(function* () {
     const shared = yield* SharedConnection;
-    let known: Reached | undefined;
-    const made = Effect.map(
-      shared.over(essential),
-      ({ made: services, open }): Reached => (known = { open, log: Context.get(services, EventLog) }),
-    );
-    /** The log of the connection at hand: looked up once for each, because every append asks. */
-    const reached = Effect.flatMap(shared.reached, (open) => (known?.open === open ? Effect.succeed(known) : made));
+    const reached = Effect.map(shared.over(essential), ({ made, open }) => ({
+      log: Context.get(made, EventLog),
+      givenUp: open.givenUp,
+    }));
     /** Asks a connection; one that is given up meanwhile ends the question before its patience. */
     const ask = <A, E>(question: (log: Log) => Effect.Effect<A, E>) =>
-      Effect.flatMap(reached, ({ log, open }) => Effect.raceFirst(question(log), Deferred.await(open.givenUp)));
+      Effect.flatMap(reached, ({ givenUp, log }) => Effect.raceFirst(question(log), Deferred.await(givenUp)));
+    /** The writer's own patience with a lost connection is two seconds: a race for each append would gain one of them. */
+    const write = <A, E>(use: (log: Log) => Effect.Effect<A, E>) => Effect.flatMap(reached, ({ log }) => use(log));
     return EventLog.of({
-      // By itself it fails within two seconds of the loss, and a race takes two fibers.
-      append: (append) => Effect.flatMap(reached, ({ log }) => log.append(append)),
-      appendAll: (appends) => ask((log) => log.appendAll(appends)),
+      append: (append) => write((log) => log.append(append)),
+      appendAll: (appends) => write((log) => log.appendAll(appends)),
       read: (reading) => Stream.unwrap(Effect.map(reached, ({ log }) => log.read(reading))),
       whole: (after) => ask((log) => log.whole(after)),
       last: (history) => ask((log) => log.last(history)),
       at: (sequence) => ask((log) => log.at(sequence)),
       follow: (following) =>
         Stream.unwrap(
-          Effect.map(reached, ({ log, open }) =>
-            log.follow(following).pipe(Stream.interruptWhen(Deferred.await(open.givenUp))),
+          Effect.map(reached, ({ givenUp, log }) =>
+            log.follow(following).pipe(Stream.interruptWhen(Deferred.await(givenUp))),
           ),
         ),
       info: ask((log) => log.info),
-      putBlob: (bytes) => ask((log) => log.putBlob(bytes)),
+      putBlob: (bytes, tenant) => ask((log) => log.putBlob(bytes, tenant)),
       getBlob: (sha256) => ask((log) => log.getBlob(sha256)),
     });
   }),

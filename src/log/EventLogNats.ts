@@ -84,7 +84,7 @@ const unreadableOfNothing = Effect.fnUntraced(function* (read: HistoryRead.Histo
   return count === 0 || (yield* read.pages(subject, { after })).length > 0 ? 0 : count;
 });
 
-/** A history in order. What the server counts and does not give is an error, and never a shorter history. */
+/** A history in order. An event that the server counts and does not give is an error, and never a shorter history. */
 const readHistory = (read: HistoryRead.HistoryRead, counting: Counting) =>
   Stream.suspend(() => {
     const { after, history } = counting;
@@ -93,9 +93,14 @@ const readHistory = (read: HistoryRead.HistoryRead, counting: Counting) =>
     let expected: number | undefined;
     let got = 0;
     let last = after;
-    const missing = Effect.suspend(() =>
-      got === 0 ? unreadableOfNothing(read, counting) : Effect.succeed(Math.max(0, (expected ?? 0) - got)),
-    );
+    const missing = Effect.suspend(() => {
+      if (got === 0) return unreadableOfNothing(read, counting);
+      const short = Math.max(0, (expected ?? 0) - got);
+      // Of several copies one may have counted what came after the end that the leader told.
+      return short === 0
+        ? Effect.succeed(0)
+        : Effect.map(read.pages(subject, { after: last }), (later) => Math.max(0, short - later.length));
+    });
     return Stream.paginate(undefined, () =>
       Effect.flatMap(pages, (messages) => {
         const [first] = messages;

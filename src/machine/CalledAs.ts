@@ -32,7 +32,7 @@ export const calledAs = (
   const isOurs = (place: string) =>
     real(path.join(place, isWindows ? "recollect.cmd" : "recollect")) === real(program) ||
     (isWindows && fs.existsSync(path.join(place, "recollect.cmd")));
-  // What npm puts before a script's PATH is not there in the person's own shell.
+  // Folders that npm puts before a script's PATH are not in the person's own shell.
   const places = (environment["PATH"] ?? "").split(path.delimiter).filter((place) => place !== "");
   if (
     places.some(
@@ -93,7 +93,7 @@ export const commandNames = [
 ] as const;
 
 const named = new RegExp(
-  // What follows names its own folder where it has `--data` before the command's end.
+  // A following command names its own folder where it has `--data` before its end.
   `(?<=^|[\\s\`(])recollect (?=--help|(?:${commandNames.join("|")})\\b)(?:(?!--help)([a-z-]+)(?![^\\n\`;:.,()]*--data\\b))?`,
   "gm",
 );

@@ -6,7 +6,7 @@
  * Each command leads a process group of its own. A small shell beside this process, in a session of its own, reads from a
  * pipe which groups there are; the pipe ends when this process does, also by SIGKILL, and then the shell ends the groups:
  * SIGTERM, the grace, SIGKILL. A command begins only after the shell was told of it: it waits for a word on a pipe of its
- * own, and without one it never was. What leaves its group (`setsid`) is not reached.
+ * own, and without one it never was. A process that leaves its group (`setsid`) is not reached.
  *
  * Plain functions, because this file wraps `node:child_process`. POSIX only.
  */

@@ -4,8 +4,8 @@
  * Room: machine.
  *
  * Promises: the folder exists, what lies in it is readable for this user alone (0700 and 0600, also in a folder that was
- * there and open), and it was written to once. What stands in the way is a
- * sentence that says what and what to do.
+ * there and open), and it was written to once. An obstacle is a sentence
+ * that says what and what to do.
  */
 import { Context, Effect, FileSystem, Layer, Path, type PlatformError, Schema } from "effect";
 import * as FolderEntries from "./FolderEntries.ts";

@@ -16,3 +16,5 @@ export type KeyName = (typeof keyNames)[number];
 
 export const folderOf = (root: string): string => `${root}/keys`;
 export const fileOf = (root: string, name: KeyName): string => `${folderOf(root)}/${name}.nk`;
+/** This user's own token for the HTTP door. */
+export const httpTokenOf = (root: string): string => `${folderOf(root)}/http.token`;

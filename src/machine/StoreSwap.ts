@@ -132,7 +132,7 @@ const exchange = (root: string, journal: Journal, after: (step: string) => void)
     const folder = path.join(root, derived);
     if (fs.existsSync(folder) && !fs.existsSync(kept(derived))) move(folder, kept(derived));
   }
-  // What a start of the server had removed of the old one is kept with it.
+  // Files of the old one that a start of the server removed are kept with it.
   const guard = path.join(root, "nats", "guard");
   if (fs.existsSync(guard)) move(guard, kept("guard"));
   after("derived kept");

@@ -69,7 +69,7 @@ const attempt = (work: () => void): void => {
   }
 };
 
-/** Gives every stream's files a second name. What has one keeps it. */
+/** Gives every stream's files a second name. A file that has one keeps it. */
 export const hold = (storeFolder: string): void =>
   attempt(() => {
     for (const { link, place } of streamsIn(storeFolder)) {

@@ -3,7 +3,7 @@
  *
  * Room: main.
  *
- * What runs a store, or speaks with its server, is loaded when a command asks for it (`RunningStore`): a question to the
+ * The code that runs a store, or speaks with its server, is loaded when a command asks for it (`RunningStore`): a question to the
  * database needs a quarter of it.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
@@ -24,7 +24,7 @@ const loadRunningStore = Effect.promise(() => import("./RunningStore.ts"));
 const folderOf = (where: Where) =>
   DataFolder.locate(where.data).pipe(Effect.tap(DataFolder.assertFiles), Effect.flatMap(DataFolder.at));
 
-/** True when anything was ever kept in the folder. What may not be looked at is a failure, not a no. */
+/** True when anything was ever kept in the folder. A folder that may not be looked at is a failure, not a no. */
 const exists = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"]) {
   const fs = yield* FileSystem.FileSystem;
   const there = (path: string) =>
@@ -58,7 +58,7 @@ const store = (where: Where, need: Need) =>
     }),
   ).pipe(Layer.provide(NodeServices.layer));
 
-/** As of then, of a database that this version made. What was added since the projector ran last is not in it. */
+/** As of then, of a database that this version made. Events added since the projector ran last are not in it. */
 const earlier = Effect.fnUntraced(function* (moment: Moment, { database }: DataFolder.DataFolder["Service"]) {
   const { queryingAsOf } = yield* Effect.promise(() => import("./AsOf.ts"));
   return queryingAsOf(database, moment);

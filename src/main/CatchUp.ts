@@ -36,7 +36,7 @@ export const withoutLog = (folder: Folder, trouble: NatsUnusable) =>
     }),
   );
 
-/** Spool drained, everything in the log folded. What cannot be is said on stderr, and the answer is as good as it gets. */
+/** Spool drained, everything in the log folded. A failure of that is said on stderr, and the answer is as good as it gets. */
 export const broughtUpToDate = (folder: Folder) =>
   Layer.effectDiscard(
     Effect.gen(function* () {

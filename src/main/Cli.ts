@@ -37,10 +37,10 @@ const makeEnding = () => {
   process.stderr.on("error", onError);
   let interrupts = 0;
   process.on("SIGINT", () => {
-    // Whoever presses it again does not want to wait for the end of a drain. What is acknowledged is on disk anyway.
+    // Pressed again it does not wait for the end of a drain. Acknowledged events are on disk anyway.
     if (++interrupts > 1) process.exit(exitCodes.interrupted);
   });
-  // Whoever runs it as a service ends it so, and it has ended as it was asked to.
+  // A service manager ends it so, and it has ended as it was asked to.
   let isTerminated = false;
   process.on("SIGTERM", () => (isTerminated = true));
   const words = process.argv.slice(2);

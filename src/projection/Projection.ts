@@ -1,5 +1,5 @@
 /**
- * A projection: the pure definition of a read model. What it stores, and which rows an event changes.
+ * A projection: the pure definition of a read model, of its tables and of the rows that an event changes.
  *
  * Room: projection.
  *
@@ -32,7 +32,7 @@ export type Cell = string | number | Uint8Array | Utf8 | null | undefined;
  * - `replace`: the new value, also when it says nothing (a row without the column leaves it alone)
  * - `sum`, `min`, `max`: of both
  * - `firstOf`: the new value as long as that other column of the stored row is null, also in place of a stored one; after
- *   that the stored one. What one event says of such columns holds as a whole: a later one fills none that it left empty
+ *   that the stored one. One event's values of such columns hold as a whole: a later one fills none that it left empty
  */
 export type Merge = "last" | "first" | "replace" | "sum" | "min" | "max" | { readonly firstOf: string };
 

@@ -168,7 +168,7 @@ const applyForEver = Effect.fnUntraced(function* (running: Running, model: ReadM
     running.inHand.shift();
     running.attempts = 0;
     const { condition: before } = yield* SubscriptionRef.get(state);
-    // What is applied is no longer stood in the way of. That a backup was restored stays worth knowing.
+    // An applied event is no obstacle any more. A restored backup stays worth knowing.
     const condition = before?.name === "restored" ? before : undefined;
     yield* SubscriptionRef.set(state, { checkpoint: applied.checkpoint, condition });
     if (condition !== before) yield* tellOthers(running, condition);
@@ -259,7 +259,7 @@ const statusOf = Effect.fnUntraced(function* (running: Running) {
     checkpoint: checkpoint.sequence,
     gap,
     lagMillis,
-    // What nobody could read is missing everywhere but in the ledger.
+    // An event that no interpreter could read is missing everywhere but in the ledger.
     deadLetters: lettersOf(name) + (record === undefined ? lettersOf("*") : 0),
   }));
   return { projections, condition } satisfies ProjectorStatus;

@@ -32,7 +32,7 @@ export interface Incoming {
 }
 
 export interface Batch {
-  /** In stream order, the first one directly after the checkpoint. What is at or before it is passed over. */
+  /** In stream order, the first one directly after the checkpoint. Events at or before it are passed over. */
   readonly incoming: ReadonlyArray<Incoming>;
   readonly streamCreated: number;
   /** The writer's clock, epoch milliseconds. */

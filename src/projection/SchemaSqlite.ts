@@ -161,7 +161,7 @@ const hasType = (term: string): boolean =>
 
 /**
  * A view with a type for each of its columns, so that other programs (DuckDB) need not guess: what is computed is cast to
- * what the catalog says. What is a column stays bare, because an expression around it would hide its index.
+ * what the catalog says. A column stays bare, because an expression around it would hide its index.
  */
 export const viewSql = (view: View): string => {
   const names = Object.keys(view.columns);

@@ -111,7 +111,7 @@ const make = Effect.gen(function* () {
   const publisher = yield* Publisher;
   const connections = yield* SharedConnection;
   let kept = new WeakMap<object, RecentlyUsed<Kept<unknown>>>();
-  // What was read over another connection may have been another stream.
+  // A read over another connection may have been of another stream.
   let ahead = new WeakMap<object, RecentlyUsed<Known<unknown>>>();
   yield* connections.each(() =>
     Effect.sync(() => {
@@ -210,15 +210,15 @@ const make = Effect.gen(function* () {
     choose: (state: State) => Effect.Effect<ReadonlyArray<AppendedEvent>, E>,
     { guess = false }: Deciding = {},
   ) {
-    // What was accepted before comes first: deciding without it would be deciding on an older state.
+    // Earlier accepted commands come first: a decision without them would be one on an older state.
     if ((yield* publisher.waitingFor(history)).length > 0) return yield* waits(history);
     const key = keyOf(history);
     const mine = aheadOf(fold);
     const deciding = { log, history, evolve: fold.apply };
     const prepared = (held: State) => Effect.flatMap(choose(held), (chosen) => publisher.prepare(history, chosen));
     if (guess) {
-      // What the log has since refutes the append, and is read then; a decision to append nothing, or a refusal, is refuted
-      // by nobody. A history that nothing is known of is most often a new one.
+      // A newer event in the log refutes the append, and is read then; a decision to append nothing, or a refusal, is refuted
+      // by none. An unknown history is most often a new one.
       const known = mine.use(key) ?? { state: fold.initial, upTo: 0 };
       const tried = (held: State) =>
         Effect.flatMap(

@@ -151,7 +151,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const own = about(options);
   const policy = yield* policyHere;
 
-  /** Into the log or nowhere. What was tried once may be there: it is looked for before it is written again. */
+  /** Into the log or nowhere. A tried append may be there: it is looked for before it is written again. */
   const deliverToLog = (command: Command) =>
     Effect.catchTag(delivery.deliver(command), "LogUnavailable", () =>
       Effect.retry(delivery.deliver({ ...command, isNew: undefined }), {
@@ -236,7 +236,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const blob = Effect.fn("publish.blob")((sha256: string) =>
     Effect.flatMap(delivery.waitingBlob(sha256), (waiting) => {
       if (waiting !== undefined) return Effect.succeed(waiting);
-      // Who asks has read the event, so the log was there a moment ago.
+      // The caller has read the event, so the log was there a moment ago.
       return delivery.isDirect
         ? log.getBlob(sha256)
         : Effect.timeoutOrElse(log.getBlob(sha256), { duration: blobMillis, orElse: () => Effect.fail(away) });

@@ -21,6 +21,7 @@ import {
   type ToolCallRow,
 } from "./Query.ts";
 import { mostAheadMillis } from "../domain/EntryTimes.ts";
+import type { MessageUsage } from "../domain/Tokens.ts";
 import { StorageTrouble } from "../projection/ReadModel.ts";
 import { isWhole } from "../projection/verify/Compare.ts";
 import { ledgerOf } from "../projection/verify/LedgerSqlite.ts";
@@ -104,19 +105,33 @@ const assertWhole = (db: Database, bound: Readonly<Record<string, string | numbe
   }
 };
 
+const usageSql = `SELECT message_id, max(input_tokens) AS input, max(output_tokens) AS output, max(cache_read_tokens) AS cache_read,
+    max(cache_write_tokens) AS cache_write, max(reasoning_tokens) AS reasoning FROM v_token_usage
+  WHERE thread_id = :threadId AND tenant = :tenant AND message_id IN (SELECT value FROM json_each(:messageIds)) AND sequence <= :end
+  GROUP BY message_id`;
+
+type UsageRow = { readonly messageId: string } & Readonly<Record<keyof MessageUsage, number | null>>;
+
+const usageOf = (row: UsageRow): MessageUsage =>
+  Object.fromEntries(Object.entries(row).filter(([name, tokens]) => name !== "messageId" && tokens !== null));
+
 export const readMessages = (db: Database, filter: MessageFilter): ReadonlyArray<MessageRow> => {
   const key = { threadId: filter.threadId, tenant: filter.tenant ?? defaultTenant };
   const end = endOf(db, filter);
   const time = filter.upToTime ?? noEnd;
   const found = wholePage(filter, end, (bounds) =>
-    all<Omit<MessageRow, "parts">>(db, messagesSql, { ...key, time, ...bounds }),
+    all<Omit<MessageRow, "parts" | "usage">>(db, messagesSql, { ...key, time, ...bounds }),
   );
   const messageIds = JSON.stringify(found.map(({ messageId }) => messageId));
   assertWhole(db, { ...key, messageIds, end });
   const parts = Map.groupBy(all<PartRow>(db, partsSql, { ...key, messageIds, end }), ({ messageId }) => messageId);
+  const usages = new Map(
+    all<UsageRow>(db, usageSql, { ...key, messageIds, end }).map((row) => [row.messageId, usageOf(row)]),
+  );
   return found.map((message) => {
     const own = parts.get(message.messageId) ?? [];
-    return { ...message, text: end === noEnd ? message.text : textOf(own), parts: own };
+    const usage = usages.get(message.messageId) ?? null;
+    return { ...message, text: end === noEnd ? message.text : textOf(own), usage, parts: own };
   });
 };
 

@@ -201,7 +201,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
       Stream.paginate(after, (from) =>
         Effect.gen(function* () {
           const { changed, events } = yield* ask((open) => open.page(history, from, upTo));
-          // What is good before it is given on first: the next question begins with the row itself.
+          // The good rows before it are given on first: the next question begins with the row itself.
           if (changed !== undefined && events.length === 0) return yield* rowChanged(changed);
           const last = events.at(-1)?.sequence ?? upTo;
           return [events, last < upTo ? Option.some(last) : Option.none<Sequence>()] as const;

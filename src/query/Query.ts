@@ -8,6 +8,7 @@
  */
 import { Context, type Effect, type Scope } from "effect";
 import type { Sequence } from "../domain/History.ts";
+import type { MessageUsage } from "../domain/Tokens.ts";
 import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
@@ -112,6 +113,8 @@ export interface MessageRow {
   /** Null where no time is known; `assumedAt` is then that of its neighbours or its file. */
   readonly occurredAt: number | null;
   readonly assumedAt: number | null;
+  /** Tokens that its provider counted for it, as this thread told of them first; null where nothing says so. */
+  readonly usage: MessageUsage | null;
   readonly parts: ReadonlyArray<PartRow>;
 }
 
@@ -176,7 +179,7 @@ export interface MessageFilter {
    */
   readonly upToSequence?: Sequence;
   readonly upToTime?: number;
-  /** Default and most: `maxPage`. What stands at one sequence is never divided, so there may be a few more. */
+  /** Default and most: `maxPage`. The items of one sequence are never divided, so there may be a few more. */
   readonly limit?: number;
 }
 

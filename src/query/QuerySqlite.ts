@@ -78,7 +78,7 @@ const openNow = `SELECT n.text FROM tasks k JOIN names n ON n.name = k.task_id
   WHERE k.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required'))`;
 
 /**
- * Latest activity first. What is recent is at the front of that order, and what is open and long silent is found by its
+ * Latest activity first. Recent threads are at the front of that order, and open, long silent ones are found by their
  * status, so that a list never walks through what is archived.
  */
 const readTasks = (db: Database, filter: TaskFilter) => {

@@ -13,11 +13,12 @@
  */
 import { Effect, Result, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
-import type { MessageSaid } from "../domain/Fact.ts";
+import type { MessageSaid, TokensUsed } from "../domain/Fact.ts";
 import type { Sequence } from "../domain/History.ts";
 import { type Carry, noCarry } from "../domain/interpret/Interpreter.ts";
 import { factsOfSafely } from "../domain/thread/Thread.ts";
 import { tell, type ThreadMessage } from "../domain/thread/ThreadMessage.ts";
+import { withUsage } from "../domain/Tokens.ts";
 import type { LogUnavailable } from "../log/EventLog.ts";
 import * as LargeEntry from "../log/read/LargeEntry.ts";
 import * as Replay from "./Replay.ts";
@@ -48,23 +49,32 @@ const read = (request: Request, reached: (sequence: Sequence) => void) => {
   return Stream.concat(inLog, behind);
 };
 
+/** Facts that a message is made of. */
+type Telling = MessageSaid | (TokensUsed & { readonly messageId: string });
+
 /** Facts of an event, given the memory after the one before it. A refused event has none. */
 class Interpreted {
   private carry: Carry = noCarry;
 
-  messages(event: RecordedEvent): ReadonlyArray<MessageSaid> {
+  messages(event: RecordedEvent): ReadonlyArray<Telling> {
     const interpretation = factsOfSafely(event, this.carry);
     if (Result.isFailure(interpretation)) return [];
     this.carry = interpretation.success.carry ?? this.carry;
-    return interpretation.success.facts.filter((fact) => fact._tag === "MessageSaid");
+    return interpretation.success.facts.filter(
+      (fact): fact is Telling =>
+        fact._tag === "MessageSaid" || (fact._tag === "TokensUsed" && fact.messageId !== undefined),
+    );
   }
 }
 
 /** Messages put together as they are told, in the order in which they began: a Map keeps it. */
 type Told = Map<string, ThreadMessage>;
 
-const tellTo = (told: Told, fact: MessageSaid, event: RecordedEvent) =>
-  told.set(fact.messageId, tell(told.get(fact.messageId), fact, event));
+const tellTo = (told: Told, fact: Telling, event: RecordedEvent) => {
+  const message = told.get(fact.messageId);
+  if (fact._tag === "MessageSaid") told.set(fact.messageId, tell(message, fact, event));
+  else if (message !== undefined) told.set(fact.messageId, { ...message, usage: withUsage(message.usage, fact.usage) });
+};
 
 interface Plan {
   /** Tellings of each message that are still to come. */
@@ -88,7 +98,10 @@ const plan = Effect.fnUntraced(function* (request: Request): Effect.fn.Return<Pl
     room -= event.body.byteLength;
     for (const fact of interpreted.messages(event)) {
       const { tellings, told } = fact.secondHand === true ? secondHand : firstHand;
-      tellings.set(fact.messageId, (tellings.get(fact.messageId) ?? 0) + 1);
+      const before = tellings.get(fact.messageId);
+      // Tokens of a message that was not said, or not yet, are none of its.
+      if (before === undefined && fact._tag === "TokensUsed") continue;
+      tellings.set(fact.messageId, (before ?? 0) + 1);
       if (room >= 0) tellTo(told, fact, event);
       else told.clear();
     }
@@ -108,7 +121,8 @@ const assembler = ({ tellings, isFirstHand }: Plan) => {
   const open: Told = new Map();
   return (event: RecordedEvent): ReadonlyArray<ThreadMessage> => {
     for (const fact of interpreted.messages(event)) {
-      if (isFirstHand && fact.secondHand === true) continue;
+      if (isFirstHand === (fact.secondHand === true)) continue;
+      if (fact._tag === "TokensUsed" && !open.has(fact.messageId)) continue;
       tellTo(open, fact, event);
       tellings.set(fact.messageId, (tellings.get(fact.messageId) ?? 1) - 1);
     }

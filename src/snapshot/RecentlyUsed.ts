@@ -3,7 +3,7 @@
  *
  * Room: snapshot.
  *
- * A plain mutable table, because a look into it is the whole cost of a warm read. Whoever puts a value in says how many
+ * A plain mutable table, because a look into it is the whole cost of a warm read. The caller says with each value how many
  * bytes it takes; a single value larger than the table is not held.
  */
 interface Kept<Value> {

@@ -4,7 +4,7 @@
  * Room: snapshot.
  *
  * Bytes 0 to 1: `RS`. 2: version of this layout. 3 to 4: fold version, big-endian. 5 to 8: id of the key. 9 to 20: a random
- * nonce. 21 to 36: GMAC (AES-256-GCM over no text) of bytes 0 to 8 and the state. Then the state as JSON. What is of
+ * nonce. 21 to 36: GMAC (AES-256-GCM over no text) of bytes 0 to 8 and the state. Then the state as JSON. A snapshot of
  * another version or another key, damaged, forged or not ours has no state: a miss, never an error.
  *
  * Decision: GMAC and not HMAC-SHA-256, because a cold read is mostly this: 82 KB take 15 µs with it, as the CRC-32 that it

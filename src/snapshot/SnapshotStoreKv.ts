@@ -6,7 +6,7 @@
  * Decision: file storage with `persist_mode: async`, because a snapshot is a cache and pays no fsync: under
  * `sync_interval: always` a put of 20 KiB takes 0.25 ms (p50), with the stream's own durability 0.55 ms, and in memory
  * 0.16 ms. A kill -9 of the server costs the puts of its last moments (200 of 200 older ones were there); in memory
- * storage it costs the bucket, and every thread would be folded again from the log at once. What comes back may be an
+ * storage it costs the bucket, and every thread would be folded again from the log at once. The snapshot that comes back may be an
  * older snapshot than the one that was read before: readers fold on from whatever they find.
  * Decision: when the bucket is full the oldest snapshot goes (`discard: old`; a KV bucket made by a client refuses
  * new keys instead), and before that a tenant beyond its share writes no further one (`SnapshotShares`).

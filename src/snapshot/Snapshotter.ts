@@ -16,7 +16,7 @@ import { Clock, Context, Effect, Latch, Layer, Result, Semaphore, Stream } from 
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
 import { elapsed, elapsedUnsafe } from "../log/connection/Elapsed.ts";
-import { EventLog } from "../log/EventLog.ts";
+import { EventLog, isDamage } from "../log/EventLog.ts";
 import { defaultLimits, DirtyThreads, type Entry, type Limits } from "./DirtyThreads.ts";
 import { HistorySource } from "./HistorySource.ts";
 import { replay } from "./Replay.ts";
@@ -39,7 +39,7 @@ export class Snapshotter extends Context.Service<
   Snapshotter,
   {
     readonly status: Effect.Effect<Status>;
-    /** Writes what is dirty now, due or not, and the checkpoint. What cannot be written stays dirty. */
+    /** Writes what is dirty now, due or not, and the checkpoint. A snapshot that cannot be written stays dirty. */
     readonly flush: Effect.Effect<void>;
   }
 >()("recollect/snapshot/Snapshotter") {}
@@ -109,7 +109,10 @@ const writeSafely = (shared: Shared, entry: Entry) =>
     Effect.map((result) => {
       if (Result.isSuccess(result)) return true;
       shared.failed++;
-      return false;
+      // This thread alone cannot be read, and not by trying again: the others must not wait behind it.
+      if (!isDamage(result.failure)) return false;
+      shared.threads.drop(entry);
+      return true;
     }),
   );
 

@@ -6,7 +6,7 @@
  * A plain mutable table, because a warm read is a look into it. A state may be served as it is only while all of this
  * holds: the log is followed, and every followed event of the thread is in the state; so is every event that this
  * process appended; and the state was compared with the log itself within the last second, so that a follower that
- * died in silence, a lost connection or another stream is never believed for longer. What may not be served is still
+ * died in silence, a lost connection or another stream is never believed for longer. A state that may not be served is still
  * worth keeping: it needs one look at the history's end instead of a snapshot.
  */
 import type { RecordedEvent } from "../domain/Event.ts";

@@ -9,7 +9,7 @@
  *
  * Freshness: the answer holds everything that was acknowledged to this process through the `EventLog` that this
  * layer gives. What others have appended it holds as soon as it has come down the tail: about a millisecond after their
- * acknowledgement, and after one second at the latest, whatever became of the follower. Who needs more gives `atLeast`.
+ * acknowledgement, and after one second at the latest, whatever became of the follower. A reader that needs more gives `atLeast`.
  */
 import { Clock, Context, Effect, Layer, Schema, Semaphore, Stream } from "effect";
 import { defaultTenant, History, isHistory, Sequence } from "../domain/History.ts";

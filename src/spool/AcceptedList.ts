@@ -12,7 +12,7 @@
  *
  * Decision: named so that `rm spool.db*` does not take it along.
  */
-import { closeSync, fdatasyncSync, openSync, renameSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import * as OwnFile from "../machine/OwnFile.ts";
@@ -98,12 +98,19 @@ const maxOf = (numbers: Iterable<number>): ReadonlyArray<number> => {
   return [max];
 };
 
+const newline = 0x0a;
+
+/** True for a half line at the end, of whichever process: it must not spoil the next one. */
+const isTorn = (descriptor: number): boolean => {
+  const { size } = fstatSync(descriptor);
+  const last = Buffer.alloc(1);
+  return size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== newline;
+};
+
 export class AcceptedList {
   readonly #file: string;
   /** Lines that the disk did not take yet. */
   #owed = "";
-  /** The last write broke off: its half line must not spoil the next one. */
-  #isTorn = false;
 
   constructor(spoolFile: string) {
     this.#file = fileOf(spoolFile);
@@ -166,14 +173,11 @@ export class AcceptedList {
 
   /** Opened each time: after a `rewrite` by another process the path is another file. */
   #append(text: string): void {
-    const descriptor = openSync(this.#file, "a", 0o600);
+    const descriptor = openSync(this.#file, "a+", 0o600);
     try {
-      writeSync(descriptor, this.#isTorn ? `\n${text}` : text);
+      // All of it or an error: a disk that is nearly full takes a part of a write without a word.
+      writeFileSync(descriptor, isTorn(descriptor) ? `\n${text}` : text);
       fdatasyncSync(descriptor);
-      this.#isTorn = false;
-    } catch (cause) {
-      this.#isTorn = true;
-      throw cause;
     } finally {
       closeSync(descriptor);
     }

@@ -120,7 +120,7 @@ export const tidy = (database: Database, list: AcceptedList, file: string): void
     if (isLong) {
       const shorten = database.transaction(() => {
         if (!isEmpty()) return;
-        // What is missing stays listed until a person has looked at it.
+        // A missing number stays listed until a person has looked at it.
         const { last, open, untold } = list.read;
         list.rewrite(Math.max(last, lastOf(database)), [...open.values(), ...untold.map(unknown)]);
       });

@@ -3,7 +3,7 @@
  *
  * Room: spool.
  *
- * What waits has no sequence yet. It is given the ones after the state's, so that it can be folded; they say nothing
+ * A waiting command has no sequence yet. It is given the ones after the state's, so that it can be folded; they say nothing
  * of where the log will put it. So such a state is for reading, and never for a snapshot.
  */
 import { shortId } from "../domain/Truncate.ts";

@@ -7,6 +7,7 @@ import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts"
 import { allowed, process, suite } from "../contract/LimitsContract.ts";
 import { logOnServer, quiet } from "../log/natsLayers.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { withWall } from "../support/wallClock.ts";
 
 describe("limits in memory", () => {
   suite((name, test) =>
@@ -55,6 +56,31 @@ layer(onServer, { excludeTestServices: true })("limits while the server is away"
         Effect.retry(Schedule.spaced(50)),
       );
       assert.strictEqual(yield* allowed(limits, { user: "u" }, 5), 2);
+    }).pipe(Effect.provide(quiet)),
+  );
+
+  it.effect("ask again soon when the server is back, also when the wall clock was set back meanwhile", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.NatsServer;
+      const { link } = yield* NatsConnection.NatsConnection;
+      const { limits } = yield* process("set-back", {
+        "set-back-closed": { per: ["tool"], limit: 5, windowMillis: 60_000, whenAway: "closed" },
+      });
+      yield* server.stop;
+      yield* Effect.suspend(() => (link.connected ? Effect.fail("still connected") : Effect.void)).pipe(
+        Effect.retry(Schedule.spaced(20)),
+      );
+      assert.isFalse((yield* limits.take({ tool: "t" })).allowed);
+      const anHourAgo = Date.now() - 3_600_000;
+      yield* server.start;
+      yield* limits.take({ tool: "t" }).pipe(
+        withWall(() => anHourAgo),
+        Effect.filterOrFail(
+          ({ allowed: isAllowed }) => isAllowed,
+          () => "not asked yet",
+        ),
+        Effect.retry(Schedule.spaced(50).pipe(Schedule.upTo({ duration: 10_000 }))),
+      );
     }).pipe(Effect.provide(quiet)),
   );
 });

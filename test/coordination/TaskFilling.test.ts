@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it } from "@effect/vitest";
 import { Context, Effect, FileSystem, Layer, References } from "effect";
 import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";

@@ -1,11 +1,13 @@
-import { assert, layer } from "@effect/vitest";
-import { Clock, Context, Effect, Fiber, Layer, Logger } from "effect";
+import { assert, it, layer } from "@effect/vitest";
+import { Clock, Context, Effect, Fiber, Layer, Logger, Stream } from "effect";
 import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import * as TaskQueueMemory from "../../src/coordination/tasks/queue/TaskQueueMemory.ts";
 import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
 import * as Tasks from "../../src/coordination/tasks/Tasks.ts";
+import { EventLog, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
+import { compose } from "../../src/publish/write/NewEvent.ts";
 import { leaseMillis, suite } from "../contract/TasksContract.ts";
 import { task as historyOf } from "../../src/domain/History.ts";
 import { logAt, logOnServer } from "../log/natsLayers.ts";
@@ -13,6 +15,7 @@ import { eventsOf, until } from "../publish/World.ts";
 import { ahead } from "../support/ahead.ts";
 import * as Child from "../support/Child.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { writing } from "../support/writing.ts";
 
 const inMemory = Tasks.layer().pipe(
   Layer.provideMerge(Configuration.layer()),
@@ -31,6 +34,33 @@ const onServer = over(logOnServer());
 const processAt = (url: string) => Layer.fresh(over(logAt(url)));
 
 layer(inMemory, { excludeTestServices: true })("tasks in memory", (it) => suite((name, test) => it.effect(name, test)));
+
+it.effect("what follows from tasks is done for the others while the history of one cannot be read", () => {
+  const damaged = new LogUnavailable({ condition: "streamDamaged", reason: "an event cannot be read" });
+  const lossy = Layer.effect(
+    EventLog,
+    Effect.map(EventLog, (log) =>
+      EventLog.of({
+        ...log,
+        read: (reading) => (reading.history.id === "unreadable" ? Stream.fail(damaged) : log.read(reading)),
+      }),
+    ),
+  ).pipe(Layer.provide(EventLogMemory.layer));
+  const over_ = Tasks.layer().pipe(
+    Layer.provideMerge(Configuration.layer()),
+    Layer.provideMerge(TaskQueueMemory.layer({ leaseMillis })),
+    Layer.provideMerge(lossy),
+  );
+  return Effect.gen(function* () {
+    const tasks = yield* Tasks.Tasks;
+    const log = yield* EventLog;
+    const data = { request: { agentType: "left alone" }, queue: { priority: "normal" as const, maxAttempts: 3 } };
+    const command = yield* compose({ history: historyOf("alone"), type: "task.submitted", data }, writing("another"));
+    yield* log.append({ history: command.history, events: [command.event], expected: 0 });
+    yield* tasks.followUp(["unreadable", "alone"]);
+    assert.strictEqual((yield* tasks.claim({ agentTypes: ["left alone"] })).taskId, "alone");
+  }).pipe(Effect.provide(Layer.fresh(over_)));
+});
 
 layer(onServer, { excludeTestServices: true })("tasks on JetStream", (it) => {
   suite((name, test) => it.effect(name, test));

@@ -36,6 +36,31 @@ it.live(
 );
 
 it.live(
+  "reads a history that others write to meanwhile, and takes none of what is new for what is missing",
+  () =>
+    Effect.gen(function* () {
+      const cluster = yield* NatsServer.make({ cluster: 3 });
+      yield* Effect.gen(function* () {
+        const log = yield* EventLog;
+        const history = fresh();
+        const written = events(400);
+        const writing = yield* Effect.forkChild(
+          Effect.forEach(written, (one) => log.append({ history, events: [one], expected: "any" }), {
+            concurrency: 8,
+          }),
+        );
+        while (writing.pollUnsafe() === undefined) {
+          const read = yield* idsOf(history);
+          assert.strictEqual(new Set(read).size, read.length);
+        }
+        yield* Fiber.join(writing);
+        assert.strictEqual((yield* idsOf(history)).length, written.length);
+      }).pipe(Effect.provide(logAt(cluster.servers)));
+    }),
+  60_000,
+);
+
+it.live(
   "loses and doubles nothing when the leader of three is killed, for writers and followers alike",
   () =>
     Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /** What the log promises when the network, the server or its disk do what they should not. */
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Deferred, Effect, Fiber, Layer, Schedule, Stream } from "effect";
+import { Context, Deferred, Effect, Fiber, Layer, Option, Schedule, Stream } from "effect";
 import { cpSync, rmSync } from "node:fs";
 import { isMisfit, type LogEntry } from "../../src/domain/Event.ts";
 import { elapsed } from "../../src/log/connection/Elapsed.ts";
@@ -11,7 +11,7 @@ import { subjectOf } from "../../src/log/Subject.ts";
 import { ByHand, event, events, fresh, freshId } from "../contract/EventLogContract.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { restoreStream, snapshotStream } from "./backup.ts";
-import { byHand, logAt } from "./natsLayers.ts";
+import { byHand, logAt, quiet } from "./natsLayers.ts";
 import { proxy } from "./proxy.ts";
 
 /** A log at an address, closed with the test. */
@@ -58,6 +58,9 @@ const watch = (log: Log, after: number) => {
     (fiber) => ({ seen, ended: Fiber.join(fiber) }),
   );
 };
+
+const errorText = (error: { readonly reason: string; readonly denied?: string | undefined }) =>
+  `${error.denied ?? ""} ${error.reason}`;
 
 const sequencesOf = (entries: ReadonlyArray<LogEntry>) => entries.map(({ sequence }) => sequence);
 const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
@@ -418,6 +421,59 @@ describe("a follower", () => {
       yield* until(Effect.sync(() => seen.length === count));
       assert.deepStrictEqual(sequencesOf(seen), upTo(count));
     }),
+  );
+
+  it.live(
+    "is told so when the server lets it not follow, or makes no consumer for it, and does not wait for ever",
+    () =>
+      Effect.gen(function* () {
+        const publish = ["$JS.API.INFO", "$JS.API.STREAM.INFO.>", "$JS.API.DIRECT.GET.>"];
+        const users = `
+no_auth_user: "anyone"
+authorization {
+  users: [
+    { user: "anyone", password: "x" }
+    { user: "reads", password: "p", permissions: { publish: ${JSON.stringify(publish)}, subscribe: ">" } }
+  ]
+}
+`;
+        const server = yield* NatsServer.make({ conf: (conf) => conf + users });
+        const { connection, log } = yield* open(server.url);
+        yield* log.append({ history: fresh(), events: [event()], expected: 0 });
+        const reader = yield* open(server.url.replace("//", "//reads:p@"));
+        const denied = yield* watch(reader.log, 0);
+        assert.match(errorText(yield* denied.ended), /publish to \$JS\.API\.CONSUMER\.CREATE/);
+
+        const { config } = yield* Effect.promise(() => connection.jsm.streams.info("RECOLLECT"));
+        const narrow = JSON.stringify({ ...config, max_consumers: 1 });
+        yield* Effect.promise(() =>
+          connection.nc.request("$JS.API.STREAM.UPDATE.RECOLLECT", narrow, { timeout: 5_000 }),
+        );
+        const first = yield* Effect.forkScoped(Stream.runDrain(log.follow({ after: 0 })));
+        yield* until(
+          Effect.promise(() => connection.jsm.streams.info("RECOLLECT")).pipe(
+            Effect.map(({ state }) => state.consumer_count === 1),
+          ),
+        );
+        const second = yield* watch(log, 0);
+        assert.match(errorText(yield* second.ended), /makes no consumer.*10026/);
+        yield* Fiber.interrupt(first);
+      }).pipe(Effect.provide(quiet)),
+  );
+
+  it.live("fails when a server whose connection stands does not answer for as long as it was to be waited for", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { log } = yield* open(server.url);
+      yield* log.append({ history: fresh(), events: [event()], expected: 0 });
+      const pid = Option.getOrThrow(yield* server.process.pid);
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.kill(pid, "SIGSTOP")),
+        () => Effect.sync(() => process.kill(pid, "SIGCONT")),
+      );
+      const followed = Stream.runDrain(log.follow({ after: 0, patienceMillis: 100 }));
+      assert.deepInclude(yield* Effect.flip(followed), { _tag: "LogUnavailable", condition: "logAway" });
+    }).pipe(Effect.provide(quiet)),
   );
 
   it.live("hears of each event as it is appended, and leaves no consumer behind", () =>

@@ -80,8 +80,13 @@ describe("the one connection of a program", () => {
       address = Option.some(first.url);
       yield* World.until(Effect.isSuccess(shared.reached));
       yield* Effect.all([shared.over(made), shared.over(made)], { concurrency: 2 });
-      yield* shared.over(made);
+      const { open } = yield* shared.over(made);
       assert.deepStrictEqual(happened, [first.url, "made"]);
+      // A program asks thousands of times a second, and for as long as its connection lives.
+      const kept = () => (open.scope.state._tag === "Open" ? (open.scope.state.finalizers?.size ?? 0) : 0);
+      const before = kept();
+      yield* shared.over(made);
+      assert.deepStrictEqual([before > 0, kept()], [true, before]);
       address = Option.some(second.url);
       yield* first.stop;
       yield* World.until(Effect.sync(() => shared.now()?.url === second.url));

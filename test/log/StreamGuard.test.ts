@@ -174,6 +174,27 @@ describe("the stream of record", () => {
     }).pipe(quietly),
   );
 
+  it.live(
+    "is not taken for another that was made in its place, also when that was asked for its end before the guard",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.make();
+        const memory: Memory = { identity: undefined };
+        const daemon = yield* open(url, guardWith(memory, { isOwn: true }));
+        yield* daemon.append("a");
+        const known = memory.identity;
+        const { config } = yield* daemon.ask("STREAM.INFO.RECOLLECT");
+        yield* daemon.ask("STREAM.DELETE.RECOLLECT");
+        const other = "00000000-0000-4000-8000-000000000000";
+        yield* daemon.ask("STREAM.CREATE.RECOLLECT", { ...config, metadata: { "recollect.identity": other } });
+        yield* Effect.option(daemon.log.info);
+        yield* daemon.named;
+        assert.strictEqual(daemon.connection.link.refused?.name, "strangeStream");
+        assert.strictEqual((yield* daemon.ask("STREAM.INFO.RECOLLECT")).config.metadata?.["recollect.identity"], other);
+        assert.strictEqual(memory.identity, known);
+      }).pipe(quietly),
+  );
+
   it.live("has each limit and flag named that can remove events, and takes no append that would remove one", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.make();

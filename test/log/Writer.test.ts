@@ -130,6 +130,14 @@ describe("an append", () => {
     }),
   );
 
+  it.effect("takes no answer for success that names no place in the stream", () =>
+    Effect.gen(function* () {
+      for (const said of ["{}", "null", '{"stream":"S"}', '{"stream":"S","seq":0}', '{"stream":"S","seq":"7"}'])
+        for (const count of [1, 2])
+          assert.strictEqual((yield* Effect.flip(run(server([said]).writer, append(count))))._tag, "LogUnavailable");
+    }),
+  );
+
   it.effect("finds its own event when that was what was in flight", () =>
     Effect.gen(function* () {
       const one = append();

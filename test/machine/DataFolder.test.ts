@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, layer } from "@effect/vitest";
 import { ConfigProvider, Effect, FileSystem, Logger } from "effect";
 import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, layer } from "@effect/vitest";
 import { Effect, Exit, Fiber, FileSystem, Layer, Option, Scope } from "effect";
 import * as DataFolder from "../../src/machine/DataFolder.ts";

@@ -17,6 +17,7 @@ import * as Ranges from "../../src/domain/SequenceRanges.ts";
 import type { SequenceRange } from "../../src/domain/StoreEvents.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Generations from "../../src/projection/rebuild/Generations.ts";
+import * as KeptFiles from "../../src/projection/rebuild/KeptFiles.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import { rebuild } from "../../src/projection/rebuild/Rebuild.ts";
@@ -343,13 +344,13 @@ describe("a rebuild", () => {
       yield* once(log, link);
       yield* rebuild({ path: link, projections: readModels }).pipe(provide(log));
       assert.deepStrictEqual(
-        Generations.kept(link).map(({ name }) => name),
+        KeptFiles.kept(link).map(({ name }) => name),
         ["recollect-1.db"],
       );
       assert.lengthOf(ask(join(moved, "recollect-1.db"), "SELECT 1 FROM v_events"), 40);
-      assert.isFalse(Generations.discardKept(link, "recollect-9.db"));
-      assert.isFalse(Generations.discardKept(link, "../b/recollect-1.db"));
-      assert.isTrue(Generations.discardKept(link, "recollect-1.db"));
+      assert.isFalse(KeptFiles.discard(link, "recollect-9.db"));
+      assert.isFalse(KeptFiles.discard(link, "../b/recollect-1.db"));
+      assert.isTrue(KeptFiles.discard(link, "recollect-1.db"));
       assert.notInclude(readdirSync(moved).join(), "recollect-1.db");
     }),
   );
@@ -366,7 +367,7 @@ describe("a rebuild", () => {
       yield* once(log, path);
       yield* rebuild({ path, projections: readModels }).pipe(provide(log));
       assert.deepStrictEqual(
-        Generations.kept(path).map(({ name }) => name),
+        KeptFiles.kept(path).map(({ name }) => name),
         ["recollect-7.db"],
       );
     }),

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, FileSystem, Layer } from "effect";
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as History from "../../src/domain/History.ts";

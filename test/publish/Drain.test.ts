@@ -3,9 +3,10 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber, Logger, References, Result, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import * as History from "../../src/domain/History.ts";
-import { EventLog } from "../../src/log/EventLog.ts";
+import { EventLog, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { Drainer } from "../../src/publish/drain/Drain.ts";
+import { batchOf } from "../../src/publish/write/BatchAppend.ts";
 import { KnownThreads } from "../../src/publish/write/LateCommands.ts";
 import { KnownTasks } from "../../src/publish/write/WriteCommand.ts";
 import type { Command, Spool } from "../../src/spool/Spool.ts";
@@ -44,6 +45,46 @@ const failsAfter = Effect.fnUntraced(function* (step: Drainer["step"], millis: n
 });
 
 describe("one who drains", () => {
+  it.live("sets aside what is for a history that the stream lost a part of, and delivers what waits behind it", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const spool = yield* makeSpool();
+      const damaged = new LogUnavailable({ condition: "streamDamaged", reason: "an event cannot be read" });
+      const lossy = EventLog.of({
+        ...log,
+        read: (reading) => (reading.history.id === "bad" ? Stream.fail(damaged) : log.read(reading)),
+      });
+      const renamed = (id: string): Command => ({
+        history: History.thread(id),
+        event: event(freshId(), { type: "thread.renamed", body: '{"title":"x"}' }),
+        blobs: [],
+      });
+      yield* spool.put([renamed("good one"), renamed("bad"), renamed("good two")]);
+      const { step } = drainer(lossy, spool);
+      for (let steps = 0; steps < 5 && (yield* step)._tag !== "Empty"; steps++);
+      assert.deepInclude(yield* spool.state, { waiting: 0, setAside: 1 });
+      for (const id of ["good one", "good two"])
+        assert.strictEqual((yield* World.eventsOf(History.thread(id))).length, 1);
+    }).pipe(Effect.provide(EventLogMemory.layer), Effect.provideService(References.MinimumLogLevel, "None")),
+  );
+
+  it.live("takes a batch out of the spool whole, also one that the spool spells longer than the log", () =>
+    Effect.gen(function* () {
+      const spool = yield* makeSpool();
+      const body = JSON.stringify({ text: '"'.repeat(6_000) });
+      const batch = Array.from({ length: 1_000 }, (_, index) => ({
+        history: History.thread(`of a batch ${index}`),
+        event: event(freshId(), { body }),
+        blobs: [],
+        batch: "large",
+      }));
+      yield* spool.put([...batch, ...commands(1)]);
+      const [first] = yield* spool.oldest({ limit: 1, maxBytes: 1 });
+      assert.isDefined(first);
+      if (first !== undefined) assert.strictEqual((yield* batchOf(spool, first, 0)).length, batch.length);
+    }),
+  );
+
   it.effect(
     "gives up a question after a second, then after two, up to ten, and after each answer after one again",
     () =>

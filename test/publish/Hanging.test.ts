@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer, References } from "effect";
 import * as Connect from "../../src/publish/Connect.ts";
 import { Publisher } from "../../src/publish/Publisher.ts";

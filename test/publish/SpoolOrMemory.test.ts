@@ -139,6 +139,33 @@ describe("a publisher", () => {
     }),
   );
 
+  it.live("brings what it holds in memory onto a disk that can be used again when it is closed", () =>
+    Effect.gen(function* () {
+      const folder = yield* World.temporaryFolder;
+      const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
+      // What waits there keeps the drain from looking at the memory while the log is away.
+      yield* spool.put([command()]);
+      let isFull = true;
+      const sometimes = Layer.succeed(Spool, {
+        ...spool,
+        put: (all: ReadonlyArray<Command>) => (isFull ? full : spool.put(all)),
+      });
+      const to = new SwitchableLog.LogSwitch();
+      to.position = "away";
+      const publisher = Publisher.layer({ durable: "memory" }).pipe(
+        Layer.provide([sometimes, Layer.provide(SwitchableLog.layer(to), EventLogMemory.layer)]),
+      );
+      const history = History.thread("held");
+      yield* Effect.gen(function* () {
+        const there = yield* Publisher.Publisher;
+        const { _tag } = yield* there.publish({ history, type: "thread.renamed", data: { title: "held" } });
+        assert.strictEqual(_tag, "Held");
+        isFull = false;
+      }).pipe(Effect.provide(publisher));
+      assert.strictEqual((yield* spool.waitingFor(history)).length, 1);
+    }),
+  );
+
   it.live("leaves nobody waiting when a fault of its disk ends one write for several", () =>
     Effect.gen(function* () {
       const folder = yield* World.temporaryFolder;

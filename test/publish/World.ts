@@ -1,5 +1,5 @@
 /** What tests of publishing need: a real log, a real spool in a temporary folder, and ways to look at the result. */
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, FileSystem, Layer, Schedule, Stream } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import type { History } from "../../src/domain/History.ts";

@@ -119,12 +119,22 @@ describe("a tenant beyond its quota", () => {
       assert.strictEqual(permissionOf(yield* say(third, "another", "fits")), "quotas.acme.threads");
       assert.strictEqual(permissionOf(yield* say(third, "t", "x".repeat(5_000))), "quotas.acme.bytesPerDay");
       assert.strictEqual((yield* Effect.promise(() => third.waiting())).spooled, 0);
+      // A large text lies beside the stream, with its head in the event: that would fit, and the whole does not.
+      counts.quota = { bytesPerDay: 100_000 };
+      assert.strictEqual(permissionOf(yield* say(one, "t", "z".repeat(600_000))), "quotas.acme.bytesPerDay");
+      assert.isTrue(Exit.isSuccess(yield* say(other, "another", "z".repeat(600_000))));
+      counts.quota = { threads: 1, bytesPerDay: 4_000 };
       const inside = admitting(log, admit).append({
         history: thread("third", "acme"),
         events: [{ id: "e", type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" }],
         expected: "any",
       });
       assert.deepInclude(yield* Effect.flip(inside), { denied: "quotas.acme.threads" });
+      const bytes = new Uint8Array(5_000);
+      assert.deepInclude(yield* Effect.flip(admitting(log, admit).putBlob(bytes, "acme")), {
+        denied: "quotas.acme.bytesPerDay",
+      });
+      assert.strictEqual((yield* admitting(log, admit).putBlob(bytes, "beta")).bytes, 5_000);
       yield* Effect.promise(() => Promise.all([one, other, third].map((client) => client.close())));
     }).pipe(Effect.provide(ClosedServer.machine)),
   );

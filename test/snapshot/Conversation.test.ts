@@ -84,6 +84,34 @@ describe("a whole conversation, small or too large to be held", () => {
     }),
   );
 
+  it.effect("gives a message the tokens that were counted for it, also where they are told behind it", () =>
+    Effect.gen(function* () {
+      const said = (usage: object) => ({
+        messageId: "m",
+        role: "assistant",
+        parts: [{ type: "text", text: "once" }],
+        usage,
+      });
+      const events = [
+        event("said", "thread.message_appended", said({ input: 7, output: 1, cacheRead: 20 })),
+        event("other", "thread.message_appended", { ...said({ output: 1 }), messageId: "other" }),
+        event("more", "thread.message_appended", said({ input: 7, output: 90 })),
+      ].map((one) => ({ ...one, schemaVersion: 2 }));
+      for (const before of [[], bulk]) {
+        const usages = yield* Effect.gen(function* () {
+          yield* append([...before, ...events]);
+          const log = yield* EventLog;
+          const messages = yield* Stream.runCollect(Conversation.messages({ log, source: none, history }));
+          return messages.map(({ messageId, usage }) => [messageId, usage]);
+        }).pipe(Effect.provide(EventLogMemory.layer, { local: true }));
+        assert.deepStrictEqual(usages, [
+          ["m", { input: 27, output: 90, cacheRead: 20 }],
+          ["other", { output: 1 }],
+        ]);
+      }
+    }),
+  );
+
   it.effect("has entries in their places that lie in the object store", () =>
     Effect.gen(function* () {
       const elsewhere = Effect.gen(function* () {

@@ -71,13 +71,13 @@ describe("the table of dirty threads", () => {
   it("is due when it was quiet or waits too long, and not while it is being written", () => {
     const threads = new DirtyThreads(defaultLimits);
     const entry = noted(threads, 1, 0);
-    assert.strictEqual(threads.due(249).length, 0);
-    assert.strictEqual(threads.due(250).length, 1);
-    threads.note(events[1] as RecordedEvent, 900);
-    assert.strictEqual(threads.due(999).length, 0);
-    assert.strictEqual(threads.due(1_000).length, 1);
+    assert.strictEqual(threads.due(1_999).length, 0);
+    assert.strictEqual(threads.due(2_000).length, 1);
+    threads.note(events[1] as RecordedEvent, 4_900);
+    assert.strictEqual(threads.due(4_999).length, 0);
+    assert.strictEqual(threads.due(5_000).length, 1);
     entry.isBeingWritten = true;
-    assert.strictEqual(threads.due(1_000).length, 0);
+    assert.strictEqual(threads.due(5_000).length, 0);
   });
 
   it("stays dirty for what came while it was being written", () => {

@@ -2,7 +2,7 @@ import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Exit, Layer, Schedule, Scope, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import { type History, task, thread } from "../../src/domain/History.ts";
-import { EventLog, LogDamaged } from "../../src/log/EventLog.ts";
+import { EventLog, LogDamaged, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
@@ -61,20 +61,20 @@ describe("the snapshotter", () => {
     }).pipe(Effect.provide(base)),
   );
 
-  it.effect("writes a thread once it was quiet, and no more often than each second while it is not", () =>
+  it.effect("writes a thread once it was quiet, and no more often than each five seconds while it is not", () =>
     Effect.gen(function* () {
       const snapshotter = yield* start();
       yield* follows(snapshotter, 0);
       for (let round = 0; round < 100; round++) {
         const sequences = yield* append(thread("t"), [sayNew()], `round ${round}`);
         yield* follows(snapshotter, sequences[0] ?? 0);
-        yield* TestClock.adjust(100);
+        yield* TestClock.adjust(500);
       }
-      // Ten busy seconds; each round has also written to a thread of its own, once, and the last is not yet due.
-      const ofThread = (yield* snapshotter.status).written - 100;
+      // Fifty busy seconds; each round has also written to a thread of its own, once, and the last four are not yet due.
+      const ofThread = (yield* snapshotter.status).written - 96;
       assert.isAtLeast(ofThread, 6);
       assert.isAtMost(ofThread, 11);
-      yield* TestClock.adjust(300);
+      yield* TestClock.adjust(2_100);
       assert.deepStrictEqual(yield* snapshotOf(thread("t")), yield* wholeFold(thread("t")));
       const after = (yield* snapshotter.status).written;
       yield* TestClock.adjust("1 minutes");
@@ -101,7 +101,7 @@ describe("the snapshotter", () => {
         });
         yield* TestClock.adjust(5);
       }
-      yield* TestClock.adjust("2 seconds");
+      yield* TestClock.adjust("3 seconds");
       const { written, dirty } = yield* snapshotter.status;
       assert.deepStrictEqual({ written, dirty }, { written: 300, dirty: 0 });
       for (const index of [0, 150, 299]) {
@@ -281,6 +281,29 @@ describe("the snapshotter", () => {
       }).pipe(Effect.provide(withBroken(broken)));
     });
   }
+
+  it.effect("writes the others while one thread of a damaged log cannot be read", () => {
+    const damaged = new LogUnavailable({ condition: "streamDamaged", reason: "an event cannot be read" });
+    const lossy = Layer.effect(
+      EventLog,
+      Effect.map(EventLog, (log) =>
+        EventLog.of({
+          ...log,
+          read: (reading) => (reading.history.id.startsWith("bad") ? Stream.fail(damaged) : log.read(reading)),
+        }),
+      ),
+    ).pipe(Layer.provide(EventLogMemory.layer));
+    return Effect.gen(function* () {
+      const snapshotter = yield* start();
+      yield* follows(snapshotter, 0);
+      for (let index = 0; index < 8; index++) yield* append(thread(`bad${index}`), [say("a")]);
+      for (let index = 0; index < 20; index++) yield* append(thread(`good${index}`), [say("a")]);
+      yield* TestClock.adjust("10 seconds");
+      for (let index = 0; index < 20; index++) assert.isDefined(yield* snapshotOf(thread(`good${index}`)));
+      assert.strictEqual((yield* snapshotter.status).dirty, 0);
+      yield* snapshotter.stop;
+    }).pipe(Effect.provide(Layer.mergeAll(lossy, SnapshotStoreMemory.layer())));
+  });
 
   it.effect("writes all that is dirty when the store is back", () => {
     const broken: { how: "fails" | "hangs" | undefined } = { how: "fails" };

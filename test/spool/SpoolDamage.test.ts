@@ -1,6 +1,6 @@
 /** What the disk did to the spool: changed rows are never delivered, missing ones are named, nothing is called "all". */
 import { assert, describe, it } from "@effect/vitest";
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import Database from "better-sqlite3";
 import { Effect, FileSystem } from "effect";
 import { appendFileSync, copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -166,6 +166,16 @@ describe("a spool on a disk that lies", () => {
       yield* Effect.scoped(SpoolSqlite.make({ file, target: "x" }).pipe(Effect.flatMap(({ state }) => state)));
       change(file, "DELETE FROM commands WHERE position = 5");
       assert.deepStrictEqual(yield* lostIds(file), ["e"]);
+    }),
+  );
+
+  it.live("misses nothing when its list ends in half a line: a process or the power went while it was written", () =>
+    Effect.gen(function* () {
+      const { file, list } = yield* filled(["a", "b"]);
+      appendFileSync(list, '0badc0de {"number":');
+      yield* Effect.scoped(Effect.flatMap(SpoolSqlite.make({ file, target: "x" }), (spool) => spool.forget([1])));
+      assert.deepStrictEqual(yield* lostIds(file), []);
+      assert.deepStrictEqual(yield* remaining(file), ["b"]);
     }),
   );
 

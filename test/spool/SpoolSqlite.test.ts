@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import Database from "better-sqlite3";
 import { Effect, FileSystem } from "effect";
 import { spawn } from "node:child_process";

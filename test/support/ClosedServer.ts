@@ -3,7 +3,7 @@
  *
  * Tests of what a role may use it; most others use `NatsServer`, which lets everybody in.
  */
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { connect, type ConnectionOptions, nkeyAuthenticator } from "@nats-io/transport-node";
 import { Effect, FileSystem, Layer } from "effect";
 import { mkdirSync, readFileSync } from "node:fs";

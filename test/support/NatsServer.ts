@@ -10,7 +10,7 @@
  * it.live("…", () => Effect.gen(function* () { const server = yield* NatsServer.make() … }))
  * ```
  */
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Clock, Context, Effect, FileSystem, Layer, Option, Path, References, Scope, Stream } from "effect";
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -2,7 +2,7 @@
  * The page of all commands, `docs/commands.md`, as the command tree itself tells it: `node test/support/commandPage.ts`
  * writes it anew, `test/docs.test.ts` holds the page against the tree.
  */
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer, Option } from "effect";
 import { CliOutput, Command, type HelpDoc } from "effect/cli";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -81,6 +81,23 @@ const importsOf = (file: SourceFile): ReadonlyArray<string> => {
     .map((specifier) => posix.join(posix.dirname(file.path), specifier));
 };
 
+/** Files and packages that Node loads with a file: what it imports other than as types, and what that imports. */
+export const loadedBy = (path: string, files: ReadonlyArray<SourceFile>): ReadonlyArray<string> => {
+  const texts = new Map(files.map((file) => [file.path, file.text]));
+  const loaded = new Set<string>();
+  const follow = (name: string) => {
+    if (loaded.has(name)) return;
+    loaded.add(name);
+    const statics = texts
+      .get(name)
+      ?.matchAll(/^(?:import|export)\s+(?!type\b)(?:[^"'=();]*?\sfrom\s+)?["']([^"']+)["']/gm);
+    for (const [, specifier = ""] of statics ?? [])
+      follow(specifier.startsWith(".") ? posix.join(posix.dirname(name), specifier) : specifier);
+  };
+  follow(path);
+  return [...loaded];
+};
+
 /** What is wrong with one file, as sentences that name it. */
 const faultsIn = (file: SourceFile): ReadonlyArray<string> => {
   const room = roomOf(file.path);

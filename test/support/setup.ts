@@ -6,7 +6,7 @@
  * The usual ports are held for as long as tests run: each store then has ports of its own, and none that a test kills and
  * starts again finds them taken by the store of another test.
  */
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect } from "effect";
 import { createServer, type Server } from "node:net";
 import { pathToFileURL } from "node:url";

@@ -206,7 +206,7 @@ export class RecollectTasks {
       await worked;
     };
     const forget = this.#section.sections.keep(stop);
-    // Whoever only works awaits nothing: closing ends it.
+    // A program that only works awaits nothing: closing ends it.
     worked.catch(() => undefined);
     return { stop };
   }

@@ -3,6 +3,7 @@
  *
  * Room: client.
  */
+import { setMaxListeners } from "node:events";
 import { Context, Deferred, Effect, Exit, Layer, type ManagedRuntime, Scope, Stream } from "effect";
 import * as InFlight from "../InFlight.ts";
 import type { Core } from "../PromiseRuntime.ts";
@@ -16,11 +17,15 @@ export class Sections {
   readonly runtime: Runtime;
   readonly #scope = Scope.makeUnsafe();
   readonly #closed = Deferred.makeUnsafe<never, RecollectClosed>();
+  /** Interrupts what runs: a signal, because a race for each call is two more fibers. */
+  readonly #closing = new AbortController();
   readonly #ends = new Set<() => Promise<unknown>>();
   #isClosed = false;
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
+    // One listener for each call that is on its way.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** `layer` is made once, whoever uses it; a failure is told to each caller, and tried again by the next. */
@@ -44,10 +49,10 @@ export class Sections {
   /** Runs an effect until it is done or the client is closed. */
   async run<A, E>(effect: Effect.Effect<A, E, Core>, signal?: AbortSignal): Promise<A> {
     this.assertOpen();
-    const bounded = Effect.raceFirst(effect, Deferred.await(this.#closed));
-    const running = this.runtime.runPromise(bounded, signal === undefined ? {} : { signal });
-    return InFlight.held(running).catch((cause: unknown) => {
-      throw errorOf(cause);
+    const closing = this.#closing.signal;
+    const ends = signal === undefined ? closing : AbortSignal.any([closing, signal]);
+    return InFlight.held(this.runtime.runPromise(effect, { signal: ends })).catch((cause: unknown) => {
+      throw errorOf(closing.aborted ? new RecollectClosed() : cause);
     });
   }
 
@@ -66,6 +71,7 @@ export class Sections {
     await Promise.allSettled([...this.#ends].map((end) => end()));
     this.#isClosed = true;
     Deferred.doneUnsafe(this.#closed, Effect.fail(new RecollectClosed()));
+    this.#closing.abort();
     await InFlight.held(this.runtime.runPromise(Scope.close(this.#scope, Exit.void)));
   }
 }

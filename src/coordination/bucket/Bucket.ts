@@ -1,5 +1,5 @@
 /**
- * A bucket: small values by key, each with a revision and, if wanted, an end. What several processes share.
+ * A bucket: small values by key that several processes share, each with a revision and, if wanted, an end.
  *
  * Room: coordination.
  *
@@ -118,7 +118,7 @@ export interface Bucket {
   readonly watch: (filter: string) => Stream.Stream<Entry | "caughtUp", BucketRefused>;
   /**
    * Says nothing but that something which matches may have been written: once as soon as it listens, then at each write,
-   * for ever. What was written while the server was away is told by listening again.
+   * for ever. Values written while the server was away are told by listening again.
    */
   readonly touched: (filter: string) => Stream.Stream<void, BucketRefused>;
   /** The time by the bucket's clock, epoch milliseconds: one clock for every process, as good as half a round trip. */

@@ -17,7 +17,7 @@ import * as DirectGet from "../../log/read/DirectGetNats.ts";
 import type { NoAnswer } from "../../log/connection/RepliesNats.ts";
 import { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../../log/connection/PatienceNats.ts";
-import { type ApiError, apiCode, ask } from "../../log/connection/RequestNats.ts";
+import { type ApiError, apiCode, ask, isPlace } from "../../log/connection/RequestNats.ts";
 import {
   type Bucket,
   BucketRefused,
@@ -47,7 +47,7 @@ const rest = (millis: number) => new Promise((resolve) => void setTimeout(resolv
 const ttlHeader = (millis: number): string => `${Math.max(1, Math.ceil(millis / 1000))}s`;
 
 interface PubAck {
-  readonly seq: number;
+  readonly seq?: unknown;
   readonly error?: ApiError;
 }
 
@@ -137,7 +137,8 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     const question = { subject: `${prefix}${key}`, payload: value, headers: given, timeoutMillis: patience };
     const { message } = yield* asked(() => ask(nc, link, question));
     const ack: PubAck = message.json();
-    if (ack.error === undefined) return ack.seq;
+    if (ack.error === undefined)
+      return isPlace(ack.seq) ? ack.seq : yield* unavailable("the answer is no acknowledgement of a stream");
     if (revision !== undefined && isConflict(ack.error)) return undefined;
     return yield* unavailable(ack.error.description);
   });

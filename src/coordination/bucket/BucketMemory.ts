@@ -3,7 +3,7 @@
  *
  * Room: coordination.
  *
- * What is opened twice under one name is one bucket, so that two services over one layer are two processes.
+ * Opened twice under one name it is one bucket, so that two services over one layer are two processes.
  */
 import { Clock, Effect, Layer, PubSub, type Scope, Stream } from "effect";
 import {

@@ -33,7 +33,7 @@ const decodeReport = Schema.decodeUnknownResult(Schema.fromJsonString(CacheRepor
 const attach = ({ nc }: Connection, { heard, report, tenant }: Listener): (() => void) => {
   const news = nc.subscribe(newsSubject(tenant), {
     callback: (error, message) => {
-      // What another program says there in another shape is no news.
+      // Another program's message of another shape is no news.
       const said = error === null ? decodeNews(message.string()) : undefined;
       if (said !== undefined && Result.isSuccess(said)) heard(said.success);
     },
@@ -94,7 +94,7 @@ const sharedOn = Effect.fnUntraced(function* (connection: Connection) {
     buckets,
     objects: ({ name, ...ends }) => {
       const store = BlobStore.make({ connection, get, bucket: name, replicas: () => 1, ends });
-      // What the oldest of its parts was taken from is of no use, and would be taken for kept.
+      // Without its oldest parts an object is of no use, and would be taken for kept.
       const whole = (sha256: string) =>
         Effect.catchTag(store.get(sha256), "LogDamaged", () => Effect.as(store.forget(sha256), undefined));
       return { put: store.put, get: whole, clear: store.clear, bytes: store.bytes };

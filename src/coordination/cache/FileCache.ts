@@ -17,7 +17,7 @@
  * mapping changes no time before the system writes the page back, so no version tells of it. Decision: no watching of files,
  * because a watch costs a handle for each folder, tells late, and on network file systems never.
  *
- * The caller decides before which files may be read. What is read is shared with every process that may use the NATS
+ * The caller decides before which files may be read. A file that is read is shared with every process that may use the NATS
  * server.
  */
 import { Clock, Context, Effect, Layer } from "effect";

@@ -5,7 +5,7 @@
  *
  * The form is that of RFC 8785: JSON without spaces, members in the order of their names as UTF-16, numbers and strings as
  * ECMAScript writes them. So the order in which a program wrote its parameters does not matter, and everything else does.
- * What JSON has no word for is refused, and not left out: two requests that differ in it would be one.
+ * A value that JSON has no word for is refused, and not left out: two requests that differ in it would be one.
  */
 import { Result, Schema } from "effect";
 import { createHash } from "node:crypto";

@@ -14,7 +14,7 @@
  * - each answer that was given again is an event of the thread it was given in, so that it is counted like any other;
  * - while NATS is unreachable everything goes on, with what this process holds.
  *
- * What is shared is kept by Effect's `Persistence`. Decision: its `PersistedCache` is not used on top, because that one
+ * Shared answers are kept by Effect's `Persistence`. Decision: its `PersistedCache` is not used on top, because that one
  * does not say whether an answer is new or old, holds a number of entries and not of bytes, and fails when its store does.
  *
  * The event is published behind the answer, not before: an answer from memory must not wait for a disk.
@@ -51,7 +51,7 @@ export interface Asked extends Request {
   readonly ttlMillis?: number | undefined;
   /**
    * Permission to give an answer again: by this call (default), or `cache.responses.tools.NAME` of the configuration at
-   * this moment. What is not in it is asked each time and not kept; of models nothing is.
+   * this moment. A tool outside of it is asked each time and not kept; of models nothing is.
    */
   readonly allowedBy?: "call" | "configuration" | undefined;
   /** Patience with an equal request that is under way, in any process, before asking anew. Default 60,000. */

@@ -5,7 +5,7 @@
  *
  * Two kinds of keys in one bucket: `at.<tenant>.<machine>.<each name of the path>` says which version lies there and what
  * its hash is, and holds the bytes as well when they are few, so that a hit is one round trip; `of.<sha256>` holds bytes by
- * hash. What is larger than a value may be is an object of that name. A folder is a beginning of keys, so all that lies
+ * hash. A file larger than a value may be is an object of that name. A folder is a beginning of keys, so all that lies
  * in it goes in one request.
  *
  * Everything here may fail and nothing here matters: the caller reads the file instead.

@@ -57,7 +57,7 @@ export const fields = {
   "tasks.concurrency": field(
     Schema.Record(Schema.String, count(1, maxConcurrency)),
     {},
-    "How many tasks of an agent type run at once, over all workers: an object of numbers by agent type. What is not in it has no bound.",
+    "How many tasks of an agent type run at once, over all workers: an object of numbers by agent type. An agent type that is left out has no bound.",
   ),
   "cache.files.ttlMillis": field(
     millis(1_000, 365 * day),
@@ -124,7 +124,7 @@ const CachedTool = Schema.Struct({
 });
 
 const dollars = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }));
-/** US dollars for a million tokens. What is not said of the cache costs what input does. */
+/** US dollars for a million tokens. A cache price that is left out is the input's. */
 const ModelPrice = Schema.Struct({
   input: dollars,
   output: dollars,

@@ -3,7 +3,7 @@
  *
  * Room: coordination.
  *
- * A version is the n-th change, from 1; version 0 is a configuration without a change. What stands in the log has
+ * A version is the n-th change, from 1; version 0 is a configuration without a change. A change that stands in the log has
  * happened, by any writer: a value that this version's Schema does not allow is kept and reported, and does not hold.
  */
 import { Result } from "effect";

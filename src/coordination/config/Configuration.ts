@@ -258,7 +258,7 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
     }
     for (const { field, value } of changes) {
       if (value !== undefined) yield* Effect.fromResult(check(field, value, "runtime"));
-      // What an older version of the program set may always be removed.
+      // A value set by an older version of the program may always be removed.
       else if (known(field) === undefined && !state.fields.has(field)) {
         yield* Effect.fromResult(check(field, value, "runtime"));
       }

@@ -1,5 +1,5 @@
 /**
- * Quota of a tenant: how much it may write. What is absent has no bound.
+ * Quota of a tenant: how much it may write. An absent field has no bound.
  *
  * Room: coordination.
  */

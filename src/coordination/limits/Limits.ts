@@ -6,15 +6,16 @@
  * Promises, each a test in `test/contract/LimitsContract.ts` or `test/coordination/Limits.test.ts`:
  * - a request is allowed when every limit that it concerns allows it; one that concerns none costs nothing;
  * - a refused request uses nothing up: the other limits get back what they gave. Until then other requests may be refused
- *   in its place: together they get fewer than the limit for a moment, and never more. What cannot be given back, because
+ *   in its place: together they get fewer than the limit for a moment, and never more. A place that cannot be given back, because
  *   NATS is lost at that moment, is used;
  * - a refusal is an answer: which limit, why, and after how many milliseconds it is worth asking again;
  * - a limit that is changed in the configuration holds from the next request on;
  * - while NATS is unreachable an `open` limit counts in this process alone, from nothing, and a `closed` one refuses.
  */
-import { Clock, Context, Effect, Layer, Schema } from "effect";
+import { Context, Effect, Layer, Schema } from "effect";
 import { createHash } from "node:crypto";
 import { fitsUtf8 } from "../../domain/Json.ts";
+import { elapsed } from "../../log/connection/Elapsed.ts";
 import { decodeToken } from "../../log/Subject.ts";
 import { type BucketError, Buckets, type Entry, keyOf, type Settings } from "../bucket/Bucket.ts";
 import { Configuration } from "../config/Configuration.ts";
@@ -222,7 +223,7 @@ const make = Effect.gen(function* () {
   const counts = LimitCounts.make(bucket);
   /** States that this process counts alone. */
   const here = new Map<string, unknown>();
-  let restsUntil = 0;
+  let restsUntil = Number.NEGATIVE_INFINITY;
   let known: { readonly limits: ReadonlyMap<string, Limit>; readonly prepared: ReadonlyArray<Prepared> } | undefined;
 
   /** The limits that hold now, prepared when they change. */
@@ -239,7 +240,7 @@ const make = Effect.gen(function* () {
   };
 
   const takeFrom = Effect.fnUntraced(function* (from: Concerned, tokens: number): Effect.fn.Return<Taken> {
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* elapsed;
     if (now >= restsUntil) {
       const decided = yield* Effect.result(counts.decide(from.key, taking(from.limit, tokens)));
       if (decided._tag === "Success") return { from, decision: decided.success, by: "all" };
@@ -252,7 +253,7 @@ const make = Effect.gen(function* () {
   });
 
   const giveBack = Effect.fnUntraced(function* ({ by, from }: Taken, tokens: number) {
-    if (by === "here") takeHere(from, -tokens, yield* Clock.currentTimeMillis);
+    if (by === "here") takeHere(from, -tokens, yield* elapsed);
     else yield* Effect.ignore(counts.decide(from.key, taking(from.limit, -tokens)));
   });
 

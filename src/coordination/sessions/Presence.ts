@@ -8,8 +8,8 @@
  * - a `put` never overwrites what another wrote in between;
  * - `list` is the same in every process on the same server.
  *
- * Presence is no record: it may be lost at any time, and its sessions then say again that they are there. What has
- * happened stands in the log (`session.started`, `session.resumed`, `session.ended`).
+ * Presence is no record: it may be lost at any time, and its sessions then say again that they are there. Events of the past
+ * stand in the log (`session.started`, `session.resumed`, `session.ended`).
  *
  * Decision: a `quick` bucket and not one in memory, because that is empty after a restart of the server: every session
  * would have lost its lease, and the log would have an event of each.

@@ -15,7 +15,7 @@
  */
 import { Clock, Context, Effect, Layer, Stream } from "effect";
 import * as History from "../../domain/History.ts";
-import { EventLog } from "../../log/EventLog.ts";
+import { EventLog, isDamage } from "../../log/EventLog.ts";
 import { Query } from "../../query/Query.ts";
 import { beatMillis, keyOf, PresenceBucket } from "./Presence.ts";
 import { endIdOf } from "./Sessions.ts";
@@ -90,7 +90,12 @@ export const make = Effect.gen(function* () {
       seen.set(key, times);
       if (times < looks) continue;
       // Another was faster, or it has moved: the next look sees what became of it.
-      const isEnded = yield* Effect.catchTag(endOne(history), "SequenceConflict", () => Effect.succeed(false));
+      const isEnded = yield* Effect.catchIf(
+        endOne(history),
+        // One whose history is damaged is left to a heal: it must not keep the others from their ends.
+        (error) => error._tag === "SequenceConflict" || isDamage(error),
+        ({ message }) => Effect.as(Effect.logDebug(`session ${history.id} is not ended: ${message}`), false),
+      );
       if (isEnded) ended.push(history);
     }
     absences = seen;

@@ -239,7 +239,7 @@ const hold = Effect.fnUntraced(function* (options: {
     began: (eventId: string) => {
       beginningId = eventId;
     },
-    /** Until the end. What cannot be said now is said by the next beat. */
+    /** Until the end. A change that cannot be said now is said by the next beat. */
     keep: Effect.raceFirst(
       Deferred.await(over),
       Effect.sleep(beatMillis(bucket.leaseMillis)).pipe(Effect.andThen(beat), Effect.forever),

@@ -9,7 +9,7 @@ import { Effect, Result } from "effect";
 import { maxPage, Query } from "../../query/Query.ts";
 import { Tasks } from "./Tasks.ts";
 
-/** Dead letters that have no other try yet. What is not said does not matter. */
+/** Dead letters that have no other try yet. A filter that is left out passes all. */
 export interface DeadLetters {
   readonly agentType?: string | undefined;
   /** Type of the last error. */

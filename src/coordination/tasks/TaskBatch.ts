@@ -22,7 +22,7 @@ export interface SubmittedBatch {
   readonly batchId: string;
   /** In the order of the requests. */
   readonly taskIds: ReadonlyArray<string>;
-  /** False when it was there already. What is not in the log yet may turn out to be there. */
+  /** False when it was there already. A spooled submission may turn out to be there. */
   readonly isNew: boolean;
   /** `spool`: with the log away all of it is on this machine's disk, and in log and queue when that is back, once. */
   readonly where: "log" | "spool";

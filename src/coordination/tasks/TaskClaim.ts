@@ -117,7 +117,7 @@ const claimEntry = Effect.fnUntraced(function* (
     known: found,
     patience: "patient",
     decide: (current) => {
-      // What the entry knew is not so any more.
+      // The entry's knowledge is out of date.
       if (known !== undefined && current.upTo !== found.upTo) return Effect.succeed([]);
       const asked = { record: current, lapsed: lease?.token, claiming, begin, holder: queue.holder };
       return Effect.succeed(never !== undefined && !hasEnded(current) ? [never] : stepsFor(asked));
@@ -159,7 +159,7 @@ export const claim = Effect.fnUntraced(function* (
   claiming: Claiming,
 ): Effect.fn.Return<TaskLease.TaskLease, MoveError> {
   const { queue, slots } = counter;
-  // Whoever is interrupted leaves neither an entry nor a place behind.
+  // An interruption leaves neither an entry nor a place behind.
   const attempt = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const entry = yield* restore(takeOf(counter, claiming));

@@ -136,7 +136,7 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
 
   const ended = (record: TaskRecord): Effect.Effect<void> =>
     follow(record).pipe(
-      // The end itself is in the log. What follows from it is done by the next look.
+      // The end itself is in the log. Its consequences are done by the next look.
       Effect.catch((error) => Effect.logWarning(`what follows from the end of a task waits: ${error.message}`)),
     );
 

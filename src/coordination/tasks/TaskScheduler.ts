@@ -47,7 +47,7 @@ export const keepScheduled: Effect.Effect<never, never, Tasks | Configuration> =
           Effect.catchTag("LogUnavailable", ({ reason }) =>
             Effect.as(Effect.logWarning(`the schedule ${name} waits: ${reason}`), false),
           ),
-          // What can never be submitted is not tried until its next time.
+          // A task that can never be submitted is not tried until its next time.
           Effect.catch((error) => Effect.as(Effect.logError(`the schedule ${name}: ${error.message}`), true)),
         );
         if (isDone) submitted.set(name, at);

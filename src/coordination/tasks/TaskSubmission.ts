@@ -22,7 +22,7 @@ import type { Offering } from "./TaskEnqueue.ts";
 
 export interface Submitted {
   readonly taskId: string;
-  /** False when it was there already. What is not in the log yet may turn out to be there. */
+  /** False when it was there already. A spooled submission may turn out to be there. */
   readonly isNew: boolean;
   /**
    * `log`: on disk there. With the log away and a `Publisher` beside: `spool`, on this machine's disk, and in the log and

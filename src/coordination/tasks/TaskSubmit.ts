@@ -79,7 +79,7 @@ export const checked = (options: {
   if (!isObject(request)) {
     return invalid("a task without a request", "It is an object with an agentType; see schema/task.submitted.json.");
   }
-  // What is left undefined was not said.
+  // An undefined field counts as left out.
   const said = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
   const decoded = decodeRequest(said);
   if (Result.isFailure(decoded)) {

@@ -22,7 +22,7 @@ import { type LogPiece, logPieceOf } from "../../domain/task/TaskLogs.ts";
 import { isObject } from "../../domain/Json.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { empty, hasEnded, lostLease, queueingOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
-import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
+import { EventLog, isDamage, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import { policyHere } from "../../publish/storing/StoragePolicy.ts";
 import { type Given, newId } from "../../publish/write/NewEvent.ts";
@@ -348,9 +348,17 @@ const make = Effect.fnUntraced(function* (options: Options) {
       return put.filter((isNew) => isNew).length;
     }),
     followUp: (taskIds) =>
-      Effect.forEach(taskIds, (id) => Effect.flatMap(load(desk, id), (record) => offering.followUp(id, record)), {
-        discard: true,
-      }),
+      Effect.forEach(
+        taskIds,
+        (id) =>
+          Effect.catchIf(
+            Effect.flatMap(load(desk, id), (record) => offering.followUp(id, record)),
+            // One whose history is damaged is left to a heal: it must not keep the others from the queue.
+            isDamage,
+            ({ message }) => Effect.logDebug(`what follows from task ${id} waits: ${message}`),
+          ),
+        { discard: true },
+      ),
     now: queue.now,
     incarnation: queue.incarnation,
   });

@@ -117,7 +117,7 @@ const runWithin = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease) =
     Effect.map((exit): Outcome<E> => ({ _tag: "Ran", exit })),
   );
   if (request.timeoutSeconds == null) return ran;
-  // What others have submitted may say what `submit` refuses.
+  // Tasks that others submitted may say what `submit` refuses.
   const afterMillis = Math.min(Math.max(0, request.timeoutSeconds * 1_000), maxDelayMillis);
   const tooLong = Effect.as(Effect.sleep(afterMillis), { _tag: "TooLong", afterMillis } satisfies Outcome<E>);
   return Effect.raceFirst(ran, tooLong);

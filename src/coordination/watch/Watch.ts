@@ -10,7 +10,7 @@
  * - a watcher that does not take what comes holds no other up: what waits for it is bounded, it is told that it was slow
  *   and from where it goes on, and reads what it missed from the log.
  *
- * What is being said, word by word, before it is an event, is `Live` (log).
+ * An answer in the making, word by word, before it is an event, is `Live` (log).
  */
 import { Context, Effect, Layer, Schedule, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";

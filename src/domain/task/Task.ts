@@ -6,8 +6,8 @@
  * Every move of a task is decided here: publishers, the spool's drain, workers, the command line.
  *
  * Laws: deciding twice decides nothing: a move to the status that the task already has adds no event, nor does a second
- * submission. What has ended stays as it ended, so that a reported end is never wrong: another try is another
- * task, and a second end with another result is refused. What a worker holds only that worker moves: its moves name the
+ * submission. An ended task stays as it ended, so that a reported end is never wrong: another try is another
+ * task, and a second end with another result is refused. A held task is moved by its worker alone: these moves name the
  * claim, and a move without it or with an earlier one is `LeaseLost`.
  */
 import { Result, Schema } from "effect";
@@ -258,7 +258,7 @@ export const decide = (options: {
   }
   if (allowed[from].includes(type)) return Result.succeed("add");
   const to = leadsTo[type];
-  // What was submitted is there, whatever became of it: the same submission may come late, from a spool.
+  // A submitted task is there, whatever became of it: the same submission may come late, from a spool.
   if (type === "task.submitted") return Result.succeed("nothing");
   if (to !== undefined && to === state.status) {
     const isSame = !ends.has(to) || type === "task.cancelled" || endKeyOf(move) === state.endKey;

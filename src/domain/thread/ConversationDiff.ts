@@ -160,7 +160,7 @@ export class Held {
     const view = this.#view;
     const goesOn =
       view !== undefined && view.length <= sent.length && (prefixes[view.length - 1] ?? "") === view.prefix;
-    // What others wrote meanwhile may be what the client sends next, so the rest is compared all the same.
+    // Messages of others meanwhile may be what the client sends next, so the rest is compared all the same.
     const { fresh, used } = this.#match(sent, goesOn ? view.length : 0);
     const isOther = !goesOn || view.length === 0;
     const unsaid = fresh.length > 0 ? this.#unsaid : undefined;
@@ -180,7 +180,7 @@ export class Held {
       if (there === undefined) places.set(hash, [at]);
       else there.push(at);
     }
-    /** The first free place from `at` on. What was a prompt is passed over, unless it is what is sent. */
+    /** The first free place from `at` on. A prompt is passed over, unless it is the one that is sent. */
     const free = (at: number, hash: string): number => {
       let place = at;
       for (; ; place++) {

@@ -4,7 +4,7 @@
  * Room: domain.
  *
  * A delta goes on with the part that is being said, or begins the next one. Tool calls may be told in turns, so theirs
- * are joined by call id. What the deltas were cut into leaves no trace: a draft is its parts.
+ * are joined by call id. The cuts between deltas leave no trace: a draft is its parts.
  */
 import { Schema } from "effect";
 import { maybe, type Part } from "./Content.ts";

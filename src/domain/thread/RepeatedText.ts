@@ -5,7 +5,7 @@
  *
  * Some clients put the whole conversation before each new question, as text, and that text again into the next one: 17
  * questions of 111 bytes became 880 KB. Here the repeated stretches become references to the messages they came from;
- * the lines around them that only mark where they begin and end go with them. What is left is what was said. Seventeen
+ * the lines around them that only mark where they begin and end go with them. The rest is what was said. Seventeen
  * such questions with answers of 1.5 KB, 4.1 MB as they were sent, are stored in 50 KB (`test/publish/Sync.test.ts`).
  */
 import { Schema } from "effect";
@@ -82,7 +82,7 @@ const linesOf = (
 
 /**
  * A copy that reaches a few letters into a line of words gives them back: what is new begins with `Question 1` like so
- * much before it. What lies between two copies on one line is left to `linesOf`.
+ * much before it. Text between two copies on one line is left to `linesOf`.
  */
 const trimmed = (text: string, copies: ReadonlyArray<Copy>): ReadonlyArray<Copy> =>
   copies.flatMap((copy, index): ReadonlyArray<Copy> => {

@@ -27,7 +27,7 @@ import type { Refusal } from "../Upcast.ts";
  * Raised whenever the same events may fold to another state: a change here, in the window, in `Canonical.ts`, in an
  * interpreter. Snapshots of another version are not read. `Thread.test.ts` holds a digest that notices.
  */
-export const foldVersion = 7;
+export const foldVersion = 8;
 
 /** One field of the metadata: a path may have 4,096 bytes, everything else is shorter. */
 const metadataBytes = 4096;
@@ -239,7 +239,11 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
     case "ToolHasReturned":
       return withCall(state, fact, event);
     case "TokensUsed":
-      return { ...state, counters: counted(state.counters, "usages", fact.secondHand) };
+      return {
+        ...state,
+        counters: counted(state.counters, "usages", fact.secondHand),
+        window: Window.used(state.window, fact),
+      };
     case "NotUnderstood":
       return { ...state, counters: { ...state.counters, notUnderstood: state.counters.notUnderstood + 1 } };
     case "PathTaken":

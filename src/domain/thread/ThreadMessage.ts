@@ -4,7 +4,7 @@
  * Room: domain.
  *
  * A message may be told in segments and told again; the newest telling of each segment holds, the place in the
- * conversation is that of the first. What describes the message as a whole (model, stop reason) is what was told last.
+ * conversation is that of the first. Fields of the message as a whole (model, stop reason) are those told last.
  */
 import { Schema } from "effect";
 import { headOf, jsonBytes, present } from "../Truncate.ts";
@@ -12,6 +12,7 @@ import { Part } from "./Content.ts";
 import type { RecordedEvent } from "../Event.ts";
 import type { MessageSaid } from "../Fact.ts";
 import { Sequence } from "../History.ts";
+import { MessageUsage } from "../Tokens.ts";
 
 const text = Schema.optionalKey(Schema.String);
 const flag = Schema.optionalKey(Schema.Boolean);
@@ -39,6 +40,8 @@ export const messageFields = {
   provider: text,
   model: text,
   stopReason: text,
+  /** Tokens that its provider counted for it, where its events say so. */
+  usage: Schema.optionalKey(MessageUsage),
   cwd: text,
   branch: text,
   isSidechain: flag,

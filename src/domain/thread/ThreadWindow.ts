@@ -3,14 +3,15 @@
  *
  * Room: domain.
  *
- * What is told again while it is in the window is the same message or call; what is told again after it left enters
+ * An item told again while it is in the window is the same message or call; one told again after it left enters
  * anew as the newest. `left` counts what left: while it is 0 the window is the whole conversation.
  */
 import { Schema } from "effect";
 import { headOf, jsonBytes, ownSized, present, shortId } from "../Truncate.ts";
 import type { RecordedEvent } from "../Event.ts";
-import type { MessageSaid, ToolHasReturned, ToolWasCalled } from "../Fact.ts";
+import type { MessageSaid, TokensUsed, ToolHasReturned, ToolWasCalled } from "../Fact.ts";
 import { Sequence } from "../History.ts";
+import { withUsage } from "../Tokens.ts";
 import { cutParts, describe, messageFields, type Segment, segmentOf, withSegment } from "./ThreadMessage.ts";
 
 export const limits = {
@@ -138,6 +139,24 @@ export const said = (window: ThreadWindow, fact: MessageSaid, event: RecordedEve
   const index = window.messages.findLastIndex(({ messageId }) => messageId === id);
   const message = told(window.messages[index], fact, event);
   const messages = index < 0 ? [...window.messages, message] : window.messages.with(index, message);
+  const { entries, left } = newest(messages, limits.messages, limits.messageBytes);
+  return { ...window, messages: entries, left: { ...window.left, messages: window.left.messages + left } };
+};
+
+/** Bytes that the field takes in a message. */
+const usageBytes = ({ usage }: Pick<WindowMessage, "usage">): number =>
+  usage === undefined ? 0 : jsonBytes({ usage }) - 1;
+
+/** The window after a provider counted the tokens of a message. One that is not in it (any more) is none of its. */
+export const used = (window: ThreadWindow, fact: TokensUsed): ThreadWindow => {
+  if (fact.messageId === undefined) return window;
+  const id = shortId(fact.messageId);
+  const index = window.messages.findLastIndex(({ messageId }) => messageId === id);
+  const message = window.messages[index];
+  if (message === undefined || (message.secondHand === true) !== (fact.secondHand === true)) return window;
+  const counted = { ...message, usage: withUsage(message.usage, fact.usage) };
+  const kept = message.kept + usageBytes(counted) - usageBytes(message);
+  const messages = window.messages.with(index, { ...counted, kept });
   const { entries, left } = newest(messages, limits.messages, limits.messageBytes);
   return { ...window, messages: entries, left: { ...window.left, messages: window.left.messages + left } };
 };

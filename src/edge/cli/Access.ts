@@ -66,7 +66,7 @@ const add = Command.make(
     }
     yield* Output.line(file);
     yield* Output.note(
-      `${user.name} is ${user.role} of tenant ${user.tenant}, ${whenActive(isActive)}. Whoever has that file is ${user.name}.`,
+      `${user.name} is ${user.role} of tenant ${user.tenant}, ${whenActive(isActive)}. Keep it secret: every holder of the file is ${user.name}.`,
     );
     yield* Output.note(
       input.password

@@ -20,7 +20,7 @@ import * as Progress from "./Progress.ts";
 /** Refusals shown to a person; the whole list is in `--json`. */
 const mostShown = 20;
 
-const interrupted = "Interrupted. What is in the log stays; the same command goes on where this one ended.";
+const interrupted = "Interrupted. Events in the log stay; the same command goes on where this one ended.";
 
 const refusalLine = ({ byte, file, line, reason }: Refusal & Pick<Kept, "byte">): string =>
   `  ${file}${line === undefined ? "" : `:${line}`}${byte === undefined ? "" : `:${byte}`}\n    ${reason}`;
@@ -87,7 +87,7 @@ const nothingTaken = (report: ImportReport) => {
 };
 
 /**
- * The transcripts of this machine that are to be imported: new ones and changed ones. What was found is said first; a
+ * The transcripts of this machine that are to be imported: new ones and changed ones. The findings are said first; a
  * person is asked, a program has to say `--yes`.
  */
 const found = Effect.fnUntraced(function* (

@@ -16,6 +16,8 @@ export interface EntryBytes {
   readonly format: string;
   readonly place: "line" | "joined" | "frame" | "element";
   readonly bytes: Uint8Array;
+  /** True for what was no JSON in UTF-8 where it stood: not even its white space is touched. */
+  readonly isDamaged?: boolean;
 }
 
 /** The head of a body as our importer writes it (`import/Entry.ts`): the entry follows, up to the last byte. */
@@ -63,8 +65,8 @@ export const entryOf = Effect.fnUntraced(function* (event: RecordedEvent) {
   const { base64, blob, format, place, text } = decoded.value;
   const stored = (bytes: Uint8Array): EntryBytes => ({ format, place: place ?? "line", bytes });
   if (blob != null) return stored(yield* blobOf(event, blob.sha256));
-  if (text != null) return stored(Buffer.from(text, "utf8"));
-  if (base64 != null) return stored(Buffer.from(base64, "base64"));
+  if (text != null) return { ...stored(Buffer.from(text, "utf8")), isDamaged: true };
+  if (base64 != null) return { ...stored(Buffer.from(base64, "base64")), isDamaged: true };
   const bytes = arranged(body);
   return bytes === undefined ? undefined : stored(bytes);
 });

@@ -6,7 +6,7 @@
 import { type JsonValue, stringAt } from "../../domain/Json.ts";
 import { messageKeys } from "../import/formats/ChatFormats.ts";
 import { textFormats } from "../import/Entry.ts";
-import { compact, outlineOf, type Part } from "../import/formats/JsonOutline.ts";
+import { compact, outlineOf, type Part, valuesOf } from "../import/formats/JsonOutline.ts";
 import { updateTimeOf } from "../../domain/EntryTimes.ts";
 import type { EntryBytes } from "./EntryBytes.ts";
 
@@ -39,6 +39,14 @@ const parse = (bytes: Uint8Array): JsonValue => {
  */
 const rewritten: ReadonlySet<string> = new Set(["gemini-cli", "chatgpt"]);
 
+/** Without the white space between tokens; one that was damaged in its file as it came. */
+const compacted = ({ bytes, isDamaged }: Pick<EntryBytes, "bytes" | "isDamaged">): Uint8Array =>
+  isDamaged === true || valuesOf(bytes).problem !== undefined ? bytes : compact(bytes);
+
+/** The id of a message; of a damaged one as far as it can be seen. */
+const idIn = (bytes: Uint8Array): string =>
+  stringAt(parse(bytes), "id") ?? /"id"\s*:\s*"([^"\\]*)"/.exec(Buffer.from(bytes).toString("utf8"))?.[1] ?? "";
+
 /** Formats that are a text: an entry is a piece of it, as a JSON string. */
 const textual: ReadonlySet<string> = new Set(textFormats);
 
@@ -61,7 +69,7 @@ export class Assembler {
   /** Adds an entry; returns what can be written by now. */
   push(entry: EntryBytes): ReadonlyArray<Uint8Array> {
     if (entry.place === "frame") {
-      this.pushFrame(entry.bytes);
+      this.pushFrame(compacted(entry));
       return [];
     }
     if (entry.place === "element") {
@@ -87,7 +95,7 @@ export class Assembler {
     const listed = this.elements.flatMap(({ bytes }, at) => (at === 0 ? [bytes] : [comma, bytes]));
     const array = [Buffer.from("["), ...listed, Buffer.from("]")];
     if (this.frame === undefined) return [...lines, ...array, newline];
-    const frame = Buffer.from(compact(this.frame));
+    const frame = Buffer.from(this.frame);
     const gap = gapOf(frame);
     if (gap?.kind === "object")
       return [...lines, frame.subarray(0, gap.start + 1), ...this.byKey(), frame.subarray(gap.end - 1), newline];
@@ -99,7 +107,7 @@ export class Assembler {
   /** The messages as members of an object, each under its id. */
   private byKey(): ReadonlyArray<Uint8Array> {
     return this.elements.flatMap(({ bytes }, at) => {
-      const key = Buffer.from(`${JSON.stringify(stringAt(parse(bytes), "id") ?? "")}:`);
+      const key = Buffer.from(`${JSON.stringify(idIn(bytes))}:`);
       return at === 0 ? [key, bytes] : [comma, key, bytes];
     });
   }
@@ -118,7 +126,7 @@ export class Assembler {
   }
 
   private pushElement(entry: EntryBytes): void {
-    const bytes = compact(entry.bytes);
+    const bytes = compacted(entry);
     const id = rewritten.has(entry.format) ? stringAt(parse(bytes), "id") : undefined;
     const before = id === undefined ? undefined : this.byId.get(id);
     if (before !== undefined && before.frames < this.frames) {

@@ -140,7 +140,7 @@ const take = Effect.fnUntraced(function* (
   }
 });
 
-/** The messages of a thread in order. What a second witness told is left out where a first one speaks. */
+/** The messages of a thread in order. A second witness's messages are left out where a first one speaks. */
 export const saidIn = Effect.fnUntraced(function* <E, R>(events: Stream.Stream<RecordedEvent, E, R>) {
   const log = yield* EventLog;
   const conversation = new Conversation();

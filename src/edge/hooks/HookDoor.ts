@@ -135,7 +135,7 @@ export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope> = Effe
       const kept = yield* record(told, entry);
       const moment = momentOf(entry.event);
       if (!told.isBriefed) return { kept, body: {} };
-      // What this turn has said is told to the next session.
+      // The words of this turn are told to the next session.
       if (moment !== "toolCalled" && moment !== "toolReturned") {
         const isFirst = !briefs.has(told.tenant);
         const fiber = yield* FiberSet.run(fibers, refresh(told));

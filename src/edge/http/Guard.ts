@@ -11,7 +11,7 @@
  *    `yield* Principal` in a handler: role, tenant and name. `requireRole("publisher")` refuses who has less.
  * 3. The store is reached through `TenantClients`: `(yield* TenantClients).of(principal.tenant)` gives the context of the
  *    client's services (`Effect.provideContext`), one client for a tenant, so that all writers share its group commit.
- * 4. What cannot be done fails with `refused({ status, code, detail, hint })` (Problem.ts) and is answered as RFC 9457 has it.
+ * 4. A request that cannot be done fails with `refused({ status, code, detail, hint })` (Problem.ts) and is answered as RFC 9457 has it.
  *
  * Promises: a request whose `Host` is not one of ours is answered 421, so that a name of a foreign page that points to this
  * machine (DNS rebinding) reaches nothing; a foreign `Origin` is answered 403; no CORS header is ever sent; a token that is

@@ -4,7 +4,7 @@
  * Room: edge.
  *
  * A lease is named by a handle that says everything of it and is signed with a key of the data folder, so that a daemon that
- * was started again goes on with it and a forged one reaches nothing. What is in memory spares reading the task again, and
+ * was started again goes on with it and a forged one reaches nothing. A lease in memory spares reading the task again, and
  * tells the queue that a worker holds the claim; a worker that is silent for a lease is forgotten.
  */
 import { Clock, Context, Effect, Latch, Layer, Schedule, Schema } from "effect";

@@ -11,9 +11,10 @@
  * 0.1 s of processor, which a start that serves no HTTP does not pay.
  */
 import { Deferred, Effect, type Scope } from "effect";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, maxHeaderSize, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -52,6 +53,29 @@ const mostHeld = 256;
 const drainMillis = 5_000;
 
 type Held = readonly [IncomingMessage, ServerResponse];
+
+const tooLarge = JSON.stringify({
+  type: "urn:recollect:problem:headers",
+  title: "Request header fields too large",
+  status: 431,
+  detail: `Address and headers of this request are larger than ${maxHeaderSize / 1024} KiB.`,
+  code: "headers",
+  hint: "Send what is long in the body of a POST.",
+});
+
+/** Lines of Node's own answers to what it cannot read, and words for an address that is too long. */
+const refusals: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: `431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(tooLarge)}\r\nconnection: close\r\n\r\n${tooLarge}`,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: "413 Payload Too Large\r\nconnection: close\r\n\r\n",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout\r\nconnection: close\r\n\r\n",
+};
+
+/** Node asks for its own end of a connection where an answer has begun or nothing can be written. */
+const refuseUnread = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+  const isAnswered = ("_httpMessage" in socket && socket._httpMessage != null) || !socket.writable;
+  if (isAnswered || error.code === "ECONNRESET") return void socket.destroy();
+  socket.end(`HTTP/1.1 ${refusals[error.code ?? ""] ?? "400 Bad Request\r\nconnection: close\r\n\r\n"}`);
+};
 
 const twoHosts = JSON.stringify({
   type: "urn:recollect:problem:host",
@@ -118,6 +142,7 @@ export const listen = Effect.fn("http.listen")(function* ({ host, ports, tls }: 
     response.writeHead(503, { "retry-after": "1" }).end();
   };
   server.on("request", accept);
+  server.on("clientError", refuseUnread);
   let port: number | undefined;
   for (const wish of ports) {
     port = yield* listenOn(server, host, wish);

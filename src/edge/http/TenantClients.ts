@@ -28,7 +28,7 @@ export class TenantClients extends Context.Service<
   }
 >()("recollect/edge/http/TenantClients") {}
 
-/** Tenants at once: each has a connection of its own. Whoever has an operator's token can name any. */
+/** Tenants at once: each has a connection of its own. The holder of an operator's token can name any. */
 const mostTenants = 64;
 
 const tooMany = refused({

@@ -203,7 +203,7 @@ export class Batch {
     const written = yield* this.threads.catchUp(waiting.state, before);
     // A replica may not know yet what its leader refused for.
     if (waiting.state.sequence === before) yield* Effect.sleep("50 millis");
-    // What stands there under an entry's id and is another's content is no reason to leave the entry out.
+    // Another content under an entry's id is no reason to leave the entry out.
     const rest = waiting.events
       .filter(({ id }) => !written.entries.has(id))
       .map((event) => (written.others.has(event.id) ? { ...event, id: secondIdOf(event.id) } : event));

@@ -78,7 +78,7 @@ export type Format = (typeof formats)[number];
  *
  * Decision: 768 KiB, so that an event fits into the `max_payload` of 1 MiB that a server has by default. Of the real
  * transcripts every entry is below it (largest line 115 KB, largest frame 343 KB; OpenHands' largest event is 260 KB),
- * so every one is interpreted without a second look-up. What is above are images and whole outputs.
+ * so every one is interpreted without a second look-up. Larger ones are images and whole outputs.
  */
 export const inlineBytes = 768 * 1024;
 /** The same for what is no JSON: a control character of a text is written as six bytes. */

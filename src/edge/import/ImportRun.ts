@@ -51,7 +51,7 @@ export class ImportRun {
     this.onRead(bytes);
   }
 
-  /** A thread as it is now in the log. What waits for it is appended first, unless everything of it is known. */
+  /** A thread as it is now in the log. Entries that wait for it are appended first, unless all of them are known. */
   readonly open = Effect.fnUntraced({ self: this }, function* (history: History) {
     if (!this.opened.has(keyOf(history)) && this.threads.isPartlyKnown(history)) yield* this.batch.flush();
     this.opened.add(keyOf(history));

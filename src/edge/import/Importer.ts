@@ -12,7 +12,7 @@ import { defaultTenant, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import { chatOf, chatParts, type Read } from "./formats/ChatFormats.ts";
 import { LineSplitter, withoutMark } from "./cut/CutLines.ts";
-import { detect, readerOf, readFrom, withPacking } from "./find/Detect.ts";
+import { detect, mendedChat, readerOf, readFrom, withPacking } from "./find/Detect.ts";
 import type { Entry, Format } from "./Entry.ts";
 import { forEachChunk } from "./find/FileBytes.ts";
 import { importChat } from "./cut/ImportChat.ts";
@@ -72,6 +72,13 @@ const importChatLines = Effect.fnUntraced(function* (job: ImportRun, file: Found
     const usable =
       text !== undefined && root !== undefined && outline?.problem === undefined && outline?.roots.length === 1;
     const chat = usable ? yield* chatOf(readFrom(text), root, file.path) : undefined;
+    const broken = usable || text === undefined ? undefined : yield* mendedChat(text, file.path);
+    if (broken !== undefined) {
+      const { mended } = broken;
+      format ??= broken.chat.format;
+      const read = readFrom(mended.bytes);
+      return yield* importChat(job, file, { ...broken, read, taken, damages: mended.damages, line: number });
+    }
     if (chat === undefined || text === undefined || root === undefined) {
       job.draft.refused.push({
         file: file.path,
@@ -81,7 +88,7 @@ const importChatLines = Effect.fnUntraced(function* (job: ImportRun, file: Found
       return;
     }
     format ??= chat.format;
-    yield* importChat(job, file, { chat, read: readFrom(text), root, taken });
+    yield* importChat(job, file, { chat, read: readFrom(text), root, taken, line: number });
   });
   const { problem } = yield* forEachChunk(
     file,
@@ -151,11 +158,13 @@ const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found
       return yield* importSingle(job, file, { format: detected.format, value: detected.value, raw });
     }
     case "Chat": {
-      const { chat, root } = detected;
+      const { chat, mended, root } = detected;
       const times = chat.format === "cline" ? yield* job.siblings.clineTimes(file.path) : undefined;
       const timeBeside = times === undefined ? undefined : (_: unknown, number: number) => times(number);
       job.draft.fileOf(chat.format);
-      return yield* importChat(job, file, { chat, read: yield* read, root, taken: new Set(), timeBeside });
+      const text = mended === undefined ? yield* read : readFrom(mended.bytes);
+      const { damages } = mended ?? {};
+      return yield* importChat(job, file, { chat, read: text, root, taken: new Set(), timeBeside, damages });
     }
   }
 });

@@ -58,7 +58,7 @@ const printed = (path: string, now: number): string | undefined => {
     const info = fs.fstatSync(file, { bigint: true });
     if (!info.isFile() || Number(info.ctimeNs / 1_000_000n) > now - settleMillis) return undefined;
     const hash = createHash("sha256").update(statText(info));
-    // What an agent has written to its database may lie beside it still.
+    // An agent's last writes may still lie beside its database.
     const beside = fs.statSync(`${path}-wal`, { bigint: true, throwIfNoEntry: false });
     hash.update(beside === undefined ? "" : statText(beside));
     hash.update(readAt(file, 0));

@@ -4,7 +4,7 @@
  * Room: edge.
  *
  * An entry is interpreted once in an import, however many copies of its file there are; messages count by their id,
- * calls by their key. What a second witness tells (Codex's `exec --json`) counts only where it is not told first-hand; what
+ * calls by their key. A second witness's words (Codex's `exec --json`) count only where they are not told first-hand; what
  * an agent copied from another thread counts there, as it does in SQL (`Fact.ts`).
  *
  * Decision: it calls the format's interpreter with the value that was parsed for cutting, as `factsOf` would after

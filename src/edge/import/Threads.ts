@@ -216,7 +216,7 @@ export class Threads {
         Effect.sync(() => {
           from = event.sequence;
           (isEntry(event) ? entries : others).add(event.id);
-          // What publishers of our own say in the thread is no entry: no file can bring it again.
+          // Messages of our own publishers in the thread are no entries: no file can bring them again.
           if (isEntry(event)) noteInLog(state, event.id, isElement(event));
           state.sequence = event.sequence;
           state.lastId = event.id;

@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * What may not be shown is taken out here, before the text is made.
+ * Parts that may not be shown are taken out here, before the text is made.
  */
 import type { Shown } from "../../client/Shown.ts";
 import type { JsonValue } from "../../domain/Json.ts";

@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * What a handler cannot do is told to the model in words, as a result that is an error: it can ask again, better. Parameters
+ * A handler's failure is told to the model in words, as a result that is an error: it can ask again, better. Parameters
  * that the tool does not know are refused by name, because a model that misspells one would be answered something else.
  */
 import { Cause, Context, Effect, Option, Schema } from "effect";

@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * An operator sees the whole store; others see their own tenant. Who is not signed in is shown how to be.
+ * An operator sees the whole store; others see their own tenant. Without a sign-in the way to one is shown.
  */
 import { Context, Effect } from "effect";
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";

@@ -61,7 +61,7 @@ export const decideOrKeep = async <State>(
     return state;
   } catch (error) {
     if (!isUnavailable(error)) throw error;
-    // What was tried may be there: with its ids it is there once.
+    // A tried append may be there: with its ids it is there once.
     for (const event of tried ?? make(undefined)) await history.publish(event);
     return undefined;
   }

@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * An exchange is told of when its answer passes, as one observation. What is large stands with its size and its beginning.
+ * An exchange is told of when its answer passes, as one observation. A large one stands with its size and its beginning.
  */
 import { cutText } from "../../domain/secret/CutText.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../domain/Json.ts";

@@ -5,8 +5,8 @@
  *
  * Plain Node, as all that is on the way of a call. A gate stands only where one was asked for: it must see a line
  * whole before it passes any of it, where the plain pump passes bytes as they come. Lines go on unchanged and in their
- * order: those behind one that is asked about wait for it, and a client that is not read from stops writing. What is said
- * in the server's place stands between two lines of the server, never within one.
+ * order: those behind one that is asked about wait for it, and a client that is not read from stops writing. A line
+ * said in the server's place stands between two lines of the server, never within one.
  */
 import type { Readable, Writable } from "node:stream";
 import { maxLineBytes } from "./Lines.ts";
@@ -79,7 +79,7 @@ const guard = ({ ask, client, passed, server }: Sides, say: (saying: Saying) => 
     while (!isAsking) {
       const line = lines.shift();
       if (line === undefined) break;
-      // What the client's end has cut off is no line.
+      // A piece that the client's end has cut off is no line.
       const question = line.at(-1) === newline ? ask(line.subarray(0, -1)) : undefined;
       if (question === undefined) pass(line);
       else void asked(line, question);

@@ -167,7 +167,7 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
       yield* settled;
     }
     if (message._tag === "Find") {
-      // Nobody behind it waits for it: lines are looked at in order, and the caller asks one at a time.
+      // No line behind it waits: lines are looked at in order, and the caller asks one at a time.
       const { find } = message;
       const looked = reuse?.find(message) ?? Effect.succeed(null);
       const found = Effect.flatMap(looked, (result) => tell({ _tag: "Found", find, result }));

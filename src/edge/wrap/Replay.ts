@@ -41,7 +41,7 @@ const ended = Effect.gen(function* () {
   });
 });
 
-/** No disk took it, and one may later. What no event can hold is in no log, however often it is tried. */
+/** No disk took it, and one may later. An observation that no event can hold is in no log, however often it is tried. */
 const isKept = (result: Result.Result<unknown, { readonly _tag: string }>): boolean =>
   Result.isFailure(result) && result.failure._tag === "NotAccepted";
 

@@ -4,7 +4,7 @@
  * Room: edge.
  *
  * Two calls are equal when the same command was started in the same folder, calls itself by the same name and version,
- * and is given the same arguments. What it knows beside (its environment, its user) is for whoever allows the tool.
+ * and is given the same arguments. Its other knowledge (environment, user) is for the person who allows the tool.
  */
 import { Effect, Option } from "effect";
 import type { Answer, Asked, ResponseCache } from "../../coordination/cache/ResponseCache.ts";
@@ -46,7 +46,7 @@ export const make = (given: {
   const wanted = new Map<number, Asked>();
 
   return {
-    /** An earlier answer to an equal call, as JSON. What cannot be asked is asked of the server. */
+    /** An earlier answer to an equal call, as JSON. Without an answer to that the server is asked. */
     find: Effect.fnUntraced(function* ({ arguments: args, find, name, request }: Find) {
       const { server } = traffic;
       const isNamed = lives?.has(name) === true;
@@ -86,7 +86,7 @@ export const make = (given: {
       const { call, durationMillis, outcome, result } = observation;
       const asked = wanted.get(call);
       wanted.delete(call);
-      // What was too large to be parsed is told by its size only.
+      // An answer too large to be parsed is told by its size only.
       const isWhole = isObject(result) && !("notRecorded" in result);
       if (asked === undefined || outcome !== "ok" || !isWhole) return Effect.void;
       return Effect.ignore(cache.keep(asked, { value: result, tookMillis: durationMillis }));

@@ -49,7 +49,7 @@ export interface Options {
   readonly limits?: LimitOptions | undefined;
   /**
    * Patience at the end until everything is in the log or the spool, milliseconds. Default 2,500: the official client kills a
-   * server four seconds after it has closed its input. What is not there then is in the journal.
+   * server four seconds after it has closed its input. The rest is in the journal then.
    */
   readonly flushMillis?: number | undefined;
 }

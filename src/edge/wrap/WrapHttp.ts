@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * Runs until it is told to end. What was recorded by then is in the log, in the spool, or in the journal, as for a process.
+ * Runs until it is told to end. All that was recorded by then is in the log, in the spool, or in the journal, as for a process.
  */
 import * as HttpProxy from "./HttpProxy.ts";
 import type { Ended } from "./Messages.ts";

@@ -4,6 +4,7 @@
  * Room: log.
  */
 import { Effect } from "effect";
+import { apiCode } from "../connection/RequestNats.ts";
 import { EventLog, LogUnavailable } from "../EventLog.ts";
 
 /** A write that asks to be admitted. */
@@ -38,7 +39,14 @@ const unavailable = ({ hint, quota, reason, retryAfterMillis }: NonNullable<Admi
     ...(retryAfterMillis === undefined ? {} : { retryAfterMillis }),
   });
 
-/** A log whose appends are admitted first. */
+/** Answer of the daemon to a write over NATS that was refused: the quota's name stands last, in brackets. */
+export const quotaAnswer = ({ quota, reason }: NonNullable<Admission>): string =>
+  JSON.stringify({ error: { code: 429, err_code: apiCode.quota, description: `${reason} (${quota})` } });
+
+/** Name of the quota in such an answer. */
+export const quotaIn = (description: string): string => /\((quotas\..*)\)$/s.exec(description)?.[1] ?? "quotas";
+
+/** A log whose appends and blobs are admitted first. */
 export const admitting = (log: EventLog["Service"], admit: Admit): EventLog["Service"] => {
   type Appends = Parameters<typeof log.appendAll>[0];
   const admitted = (appends: Appends) => {
@@ -55,6 +63,11 @@ export const admitting = (log: EventLog["Service"], admit: Admit): EventLog["Ser
   };
   return EventLog.of({
     ...log,
+    putBlob: (bytes, tenant) =>
+      Effect.suspend(() => {
+        const refused = tenant === undefined ? undefined : admit(tenant, { bytes: bytes.byteLength, events: 0 });
+        return refused === undefined ? log.putBlob(bytes, tenant) : Effect.fail(unavailable(refused));
+      }),
     append: (append) =>
       Effect.andThen(
         Effect.suspend(() => admitted([append])),

@@ -14,7 +14,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defaultTenant } from "../../domain/History.ts";
-import { folderOf as keysOf } from "../../machine/KeyFiles.ts";
+import { folderOf as keysOf, httpTokenOf } from "../../machine/KeyFiles.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import * as OwnFile from "../../machine/OwnFile.ts";
 import { roles } from "./Roles.ts";
@@ -46,7 +46,7 @@ export const localName = "local";
 const tokensOf = (root: string): string => join(root, "http", "tokens");
 const codesOf = (root: string): string => join(root, "http", "codes");
 /** This user's own token, as a file that this user alone may read: for programs on this machine. */
-export const localFile = (root: string): string => join(keysOf(root), "http.token");
+export const localFile = httpTokenOf;
 
 const nameOf = (secret: string): string => `${createHash("sha256").update(secret).digest("hex")}.json`;
 
@@ -122,7 +122,7 @@ const write = (folder: string, token: HttpToken): string => {
   return secret;
 };
 
-/** Tokens and browsers that hold now, in the order in which they were made. What is over is removed. */
+/** Tokens and browsers that hold now, in the order in which they were made. Expired ones are removed. */
 export const list = Effect.fn("log.listHttpTokens")(function* (root: string, now: number) {
   return yield* attempt(root, () => {
     const found = all(root);

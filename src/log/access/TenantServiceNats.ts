@@ -19,10 +19,10 @@ import { Effect, Layer, Queue, Stream } from "effect";
 import { isObject } from "../../domain/Json.ts";
 import { NatsConnection } from "../connection/NatsConnectionNats.ts";
 import type { Address } from "../connection/RepliesNats.ts";
-import { apiCode, ask } from "../connection/RequestNats.ts";
+import { ask } from "../connection/RequestNats.ts";
 import { EventLog } from "../EventLog.ts";
 import { decodeToken, root } from "../Subject.ts";
-import { type Admit, always } from "./Admission.ts";
+import { type Admit, always, quotaAnswer } from "./Admission.ts";
 import { serviceRoot, stream } from "./Roles.ts";
 
 type Connection = NatsConnection["Service"];
@@ -149,7 +149,7 @@ const answer = Effect.fnUntraced(function* (connection: Connection, message: Msg
       return yield* Effect.promise(() => directGet(connection, message, mine));
     case "BLOB.PUT": {
       const refused = admit(decodeToken(tenant) ?? tenant, { bytes: message.data.byteLength, events: 0 });
-      if (refused !== undefined) return respond(message, apiError(429, apiCode.quota, refused.reason));
+      if (refused !== undefined) return respond(message, quotaAnswer(refused));
       const kept = yield* log.putBlob(message.data);
       return respond(message, JSON.stringify(kept));
     }

@@ -25,7 +25,7 @@ import { NatsConnection } from "../connection/NatsConnectionNats.ts";
 import { type ApiError, apiCode } from "../connection/RequestNats.ts";
 import { historyOf, root as streamRoot, signedRoot } from "../Subject.ts";
 import { type User, userFinder } from "./AccessList.ts";
-import { type Admission, type Admit, always } from "./Admission.ts";
+import { type Admission, type Admit, always, quotaAnswer } from "./Admission.ts";
 import { isTenantRole, writesRoot } from "./Roles.ts";
 
 /** User of the connection, as nats-server says it. */
@@ -89,10 +89,6 @@ const admission = (message: Msg, to: string, admit: Admit): Admission => {
   const thread = history.kind === "thread" ? history.id : undefined;
   return admit(history.tenant, { bytes: message.data.byteLength, events: 1, thread });
 };
-
-/** The quota's name stands last, in brackets, where our own client finds it. */
-const quotaAnswer = ({ quota, reason }: NonNullable<Admission>): string =>
-  JSON.stringify({ error: { code: 429, err_code: apiCode.quota, description: `${reason} (${quota})` } });
 
 /** Batches of which a part was refused: nothing more of one is handed on, and its end is answered with the refusal. */
 class RefusedBatches {

@@ -75,14 +75,14 @@ const credsText = (user: User, seed: string): string => {
     `# ${user.name}: ${user.role} of tenant ${user.tenant}`,
     `# inbox-prefix: ${inboxOf(user.name)}`,
     wrapped("NATS USER JWT", token),
-    "Whoever has this file is this user.\n",
+    "Keep it secret: every holder of this file is this user.\n",
     wrapped("USER NKEY SEED", seed),
   ].join("\n");
 };
 
 const passwordText = (user: User, password: string): string =>
   [
-    `# ${user.name}: ${user.role} of tenant ${user.tenant}. Whoever has this file is this user.`,
+    `# ${user.name}: ${user.role} of tenant ${user.tenant}. Keep it secret: every holder of this file is this user.`,
     `RECOLLECT_NATS_USER=${user.name}`,
     `RECOLLECT_NATS_PASSWORD=${password}`,
     `RECOLLECT_NATS_INBOX_PREFIX=${inboxOf(user.name)}`,

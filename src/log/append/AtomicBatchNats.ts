@@ -8,10 +8,11 @@
  */
 import { MsgHdrsImpl, type NatsConnection as Client, nuid } from "@nats-io/transport-node";
 import type { Sequence } from "../../domain/History.ts";
+import { quotaIn } from "../access/Admission.ts";
 import type { Wire } from "./AppendCheck.ts";
 import type { NoAnswer } from "../connection/RepliesNats.ts";
 import type { Link } from "../connection/NatsConnectionNats.ts";
-import { type ApiError, apiCode, ask, failed } from "../connection/RequestNats.ts";
+import { type ApiError, apiCode, ask, failed, isPlace } from "../connection/RequestNats.ts";
 
 /** Outcome of a write. Only `Written` changed the stream; `NoAnswer` may have. */
 export type Outcome =
@@ -75,14 +76,23 @@ const expectation = (expected: Sequence | undefined): string =>
   expected === undefined ? "" : line(header.expected, expected);
 
 interface PubAck {
-  readonly seq?: number;
+  readonly seq?: unknown;
   readonly duplicate?: boolean;
   readonly error?: ApiError;
 }
 
+const noAcknowledgement = (text: string): Outcome => ({
+  _tag: "Unable",
+  reason: `the answer is no acknowledgement of a stream: ${text.slice(0, 200)}`,
+  hint: "Is this address a nats-server, and does no other program answer on the subjects of the store?",
+});
+
 const outcomeOf = (ack: PubAck): Outcome => {
   const { error } = ack;
-  if (error === undefined) return { _tag: "Written", sequence: ack.seq ?? 0, duplicate: ack.duplicate === true };
+  if (error === undefined && isPlace(ack.seq))
+    return { _tag: "Written", sequence: ack.seq, duplicate: ack.duplicate === true };
+  // Another program that listens to the subject may answer before the stream does.
+  if (error === undefined) return noAcknowledgement(JSON.stringify(ack));
   const reason = error.description;
   switch (error.err_code) {
     case apiCode.wrongLastSequence: {
@@ -98,7 +108,7 @@ const outcomeOf = (ack: PubAck): Outcome => {
     case apiCode.notAllowed:
       return { _tag: "NotAllowed", reason };
     case apiCode.quota:
-      return { _tag: "NoAnswer", why: "failed", reason, denied: /\((quotas\..*)\)$/s.exec(reason)?.[1] ?? "quotas" };
+      return { _tag: "NoAnswer", why: "failed", reason, denied: quotaIn(reason) };
     case apiCode.messageTooLarge:
       return { _tag: "TooLarge", reason };
     case apiCode.noSpace:
@@ -128,11 +138,7 @@ const parse = (text: string): Outcome => {
   try {
     return outcomeOf(JSON.parse(text));
   } catch {
-    return {
-      _tag: "Unable",
-      reason: `the server's answer is not JSON: ${text.slice(0, 200)}`,
-      hint: "Is this address a nats-server?",
-    };
+    return noAcknowledgement(text);
   }
 };
 

@@ -3,8 +3,8 @@
  *
  * Room: log.
  *
- * What is remembered may be behind the log, never wrong: the sequence it reaches to is what the next append expects.
- * One history is searched by one fiber at a time: whoever gave up waiting for a long search finds what it came to.
+ * The memory may be behind the log, never wrong: the sequence it reaches to is what the next append expects.
+ * One history is searched by one fiber at a time: a caller that gave up on a long search finds its result later.
  */
 import { Effect, Semaphore } from "effect";
 import type { Sequence } from "../../domain/History.ts";

@@ -93,7 +93,7 @@ const lookUp = Effect.fnUntraced(function* (writer: Writer, part: Part, refused:
   if (refused && !fresh) known = yield* catchUp(writer, part.checked, known);
   let there = presence(part.checked, known.ids);
   if (!there.none && !fresh) {
-    // What is only remembered may have been rolled back since: the answer "it is there" is given by the log alone.
+    // A remembered id may have been rolled back since: the answer "it is there" is given by the log alone.
     const stored = yield* writer.read.at(there.sequence);
     if (stored?.subject !== subject) {
       writer.remembered.forget(subject);

@@ -4,7 +4,7 @@
  * Room: log.
  *
  * Promises: a copy is what the stream held at one moment, checked by the server against its checksums while it is made;
- * a copy is put in whole or refused. What the copy holds is the server's own form (nats-server, "STREAM.SNAPSHOT").
+ * a copy is put in whole or refused. The copy has the server's own form (nats-server, "STREAM.SNAPSHOT").
  */
 import type { StreamConfig, StreamInfo, StreamState } from "@nats-io/jetstream";
 import { type Msg, createInbox } from "@nats-io/transport-node";

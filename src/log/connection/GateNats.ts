@@ -14,7 +14,7 @@ import type { Guard, Link, LinkState, Verdict } from "./LinkNats.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import type { Replies } from "./RepliesNats.ts";
 
-/** A look costs the server a fraction of a millisecond. What was changed by others is known this soon. */
+/** A look costs the server a fraction of a millisecond. A change by others is known this soon. */
 const lookMillis = 10_000;
 /** A server that was refused, or did not answer the guard, is asked again this often. */
 const refusedLookMillis = 1_000;

@@ -3,7 +3,7 @@
  *
  * Room: log.
  *
- * A question gets an address of its own, whose last token says whose answer a message is. Whoever waits hears of
+ * A question gets an address of its own, whose last token says whose answer a message is. The asker hears of
  * everything that can happen to a question: answers, a lost connection, a refused subject, the end of the client.
  *
  * Why not the client's `request`: it makes an error with its stack for every answer that came (35 µs of the 700 that a

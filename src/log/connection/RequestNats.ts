@@ -70,6 +70,9 @@ export interface ApiError {
   readonly description: string;
 }
 
+/** True for a sequence as a stream acknowledges a message with it: an answer without one stored nothing. */
+export const isPlace = (seq: unknown): seq is number => Number.isSafeInteger(seq) && Number(seq) > 0;
+
 /** The numbers of the server's errors that mean something to us (nats-server `errors.json`). */
 export const apiCode = {
   streamNotFound: 10059,

@@ -113,7 +113,7 @@ export class ServerClock {
     return performance.now() - (this.#learnt?.monotonicAt ?? 0) > freshMillis && !this.#isForeign;
   }
 
-  /** One at a time. What cannot be learnt now is tried at the next need. */
+  /** One at a time. A time that cannot be learnt now is asked for at the next need. */
   #again(question: Question): Promise<void> {
     this.#learning ??= this.learn(question)
       .catch(() => undefined)

@@ -53,8 +53,10 @@ export interface Open {
 
 interface Held extends Open {
   readonly scope: Scope.Closeable;
-  /** Services that were made over it. */
+  /** Services that were made over it, and share what they have in common. */
   readonly memo: Layer.MemoMap;
+  /** The same, by layer. */
+  readonly services: Map<object, unknown>;
 }
 
 export class SharedConnection extends Context.Service<
@@ -115,7 +117,8 @@ const dial = Effect.fnUntraced(function* <A>(
     const { refused } = connection.link;
     if (refused !== undefined) return yield* because(refused);
     const memo = yield* Layer.makeMemoMap;
-    const open: Held = { url, connection, scope, memo, givenUp: yield* Deferred.make<never, LogUnavailable>() };
+    const givenUp = yield* Deferred.make<never, LogUnavailable>();
+    const open: Held = { url, connection, scope, memo, services: new Map(), givenUp };
     if (options.essential !== undefined) yield* build(open, options.essential);
     yield* connection.changes.pipe(
       Stream.drop(1),
@@ -224,14 +227,24 @@ export const make = Effect.fnUntraced(function* <A = never>(options: Options<A>)
     );
   });
 
-  const over = Effect.fnUntraced(function* <B>(layer: Over<B>) {
+  const firstOver = Effect.fnUntraced(function* <B>(layer: Over<B>) {
     const open = yield* held;
     const made = yield* Effect.raceFirst(
       Effect.mapError(build(open, layer), asUnavailable),
       Deferred.await(open.givenUp),
     );
-    return { made, open };
+    const found = { made, open };
+    open.services.set(layer, Effect.succeed(found));
+    return found;
   });
+  /**
+   * Decision: found by the layer itself after its first use, because asking the memo map each time adds a finalizer to the
+   * connection's scope for each question: memory that grew by eight of them a task.
+   */
+  const over = <B>(layer: Over<B>) => {
+    const first = firstOver(layer);
+    return Effect.suspend(() => (current?.services.get(layer) as ReturnType<typeof firstOver<B>> | undefined) ?? first);
+  };
 
   const each = Effect.fnUntraced(function* (use: (open: Open) => Effect.Effect<void, never, Scope.Scope>) {
     const inScope = (open: Open) => Scope.provide(use(open), open.scope);

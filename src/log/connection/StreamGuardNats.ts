@@ -118,6 +118,8 @@ export const make = (meant: Meant): StreamGuard => {
   const stream = meant.stream ?? StreamNats.defaultStream;
   const isOwn = meant.isOwn === true;
   let facts: StreamNats.StreamFacts | undefined;
+  /** As of the last look alone: what is learnt in between may be of another stream. */
+  let admittedAs: StreamNats.StreamFacts | undefined;
   let conditions: ReadonlyArray<LogCondition> = [];
   let reached = 0;
   let isInLine = meant.may === "check";
@@ -154,6 +156,7 @@ export const make = (meant: Meant): StreamGuard => {
 
   const admit = Effect.fnUntraced(function* (asking: Asking, found: StreamNats.Found, expected: string | undefined) {
     facts = found.facts;
+    admittedAs = found.facts;
     const noted = meant.reached === undefined ? 0 : yield* meant.reached;
     const { created, lastSequence } = found.facts;
     reached = Math.max(reached, noted, lastSequence);
@@ -170,8 +173,8 @@ export const make = (meant: Meant): StreamGuard => {
   const isAdmitted = ({ facts: found }: StreamNats.Found): boolean =>
     isOwn &&
     meant.may === "bringInLine" &&
-    facts?.created === found.created &&
-    found.lastSequence >= facts.lastSequence;
+    admittedAs?.created === found.created &&
+    found.lastSequence >= admittedAs.lastSequence;
 
   /** A stream that is there: the one that is known, or the first that is seen. */
   const judge = Effect.fnUntraced(function* (

@@ -143,7 +143,7 @@ const changed = Effect.fnUntraced(function* (
   return yield* foundOf(said, asked);
 });
 
-/** Makes the stream. Whoever calls has made sure that none is known that held something. */
+/** Makes the stream. The caller has made sure that none is known that held something. */
 export const create = (asking: Asking, settings: Settings, identity: string) =>
   changed(asking, `STREAM.CREATE.${settings.name}`, {
     ...configOf(settings),

@@ -19,7 +19,8 @@ import type { Sequence } from "../../domain/History.ts";
 import { LogDamaged, LogUnavailable } from "../EventLog.ts";
 import { damage, unreadable } from "./GapNats.ts";
 import { type Followed, Reader } from "./FollowReaderNats.ts";
-import { because, retryPauseMillis } from "../connection/PatienceNats.ts";
+import { elapsed } from "../connection/Elapsed.ts";
+import { because, retryPauseMillis, unanswered, unavailable } from "../connection/PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "../connection/RequestNats.ts";
 import { learn, type StreamFacts } from "../connection/StreamNats.ts";
 
@@ -27,6 +28,8 @@ import { learn, type StreamFacts } from "../connection/StreamNats.ts";
 const longestQuietMillis = 20_000;
 /** So often a consumer is replaced that does not deliver what is there; then it is said. */
 const mostStalls = 3;
+/** So often the server may refuse to make a consumer, within a second; then it is said. */
+const mostRefusals = 8;
 /** Number of times a bad sign is looked at again, half a second apart, before it is believed: a new leader may be behind. */
 const doubts = 4;
 const doubtMillis = 500;
@@ -44,6 +47,7 @@ const stillAway = (millis: number) =>
 
 /** The stream as it is now, however long that takes. A stream that is not there is believed to be gone after a while. */
 const learnForSure = Effect.fnUntraced(function* (followed: Followed, cursor: Sequence) {
+  const began = yield* elapsed;
   let missing = 0;
   for (let attempt = 0; ; attempt++) {
     const found = yield* learn(followed.connection, { stream: followed.stream, patienceMillis: 0 }).pipe(Effect.result);
@@ -61,6 +65,9 @@ const learnForSure = Effect.fnUntraced(function* (followed: Followed, cursor: Se
         Stream.runDrain,
       );
       const { patienceMillis } = followed;
+      // A connection that stands is no log: one without a leader, or that hangs, does not answer either.
+      if (patienceMillis !== undefined && (yield* elapsed) - began >= patienceMillis)
+        return yield* stillAway(patienceMillis);
       if (patienceMillis === undefined) yield* there;
       else yield* Effect.timeoutOrElse(there, { duration: patienceMillis, orElse: () => stillAway(patienceMillis) });
       yield* Effect.sleep(retryPauseMillis(attempt));
@@ -111,6 +118,7 @@ const verifyIdentity = Effect.fnUntraced(function* (followed: Followed, reader: 
 
 /** Connects the reader to a new consumer that begins after the cursor. */
 const attach = Effect.fnUntraced(function* (followed: Followed, reader: Reader, known: StreamFacts | undefined) {
+  let refusals = 0;
   for (let attempt = 0; ; attempt++) {
     yield* detach(followed, reader);
     const facts = yield* verify(followed, reader, known).pipe(
@@ -123,7 +131,7 @@ const attach = Effect.fnUntraced(function* (followed: Followed, reader: Reader, 
       yield* Effect.sleep(retryPauseMillis(attempt));
       continue;
     }
-    // What limits removed before we came is not a hole: the stream begins where it begins.
+    // Events that limits removed before we came are no hole: the stream begins where it begins.
     if (reader.cursor + 1 < facts.firstSequence && followed.subject === undefined)
       reader.cursor = facts.firstSequence - 1;
     const { body, subject } = reader.begin();
@@ -137,9 +145,11 @@ const attach = Effect.fnUntraced(function* (followed: Followed, reader: Reader, 
         reader.start();
         return facts;
       }
-      if (said.error.err_code !== apiCode.streamNotFound)
-        yield* Effect.logWarning(`following the log: ${said.error.description}`);
-    }
+      const { code, description, err_code } = said.error;
+      if (err_code !== apiCode.streamNotFound) yield* Effect.logWarning(`following the log: ${description}`);
+      if (err_code !== apiCode.streamNotFound && code !== 503 && ++refusals >= mostRefusals)
+        return yield* unavailable(`the server makes no consumer of the stream: ${description} (${err_code})`);
+    } else if (answer.denied !== undefined) return yield* unanswered(answer);
     reader.broken = "lost";
     yield* Effect.sleep(retryPauseMillis(attempt));
   }

@@ -3,7 +3,7 @@
  *
  * Room: log.
  *
- * Plain and mutable: its callback runs for every event. What has been read is known here alone, so a consumer that is
+ * Plain and mutable: its callback runs for every event. The place it has read to is known here alone, so a consumer that is
  * lost is replaced from there.
  */
 import { createInbox, type Msg, nanos, nuid, type Subscription } from "@nats-io/transport-node";
@@ -202,7 +202,7 @@ export class Reader {
     };
   }
 
-  /** Stops listening; gives the name of the consumer to remove. What has arrived stays to be taken. */
+  /** Stops listening; gives the name of the consumer to remove. Events that have arrived stay to be taken. */
   end(): string {
     this.subscription?.unsubscribe();
     this.stopListening?.();

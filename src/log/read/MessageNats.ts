@@ -88,8 +88,8 @@ export interface Got extends StoredMessage {
 }
 
 /**
- * The stored message in the answer to a direct get, or undefined when the answer is none. What a message that is stored
- * says under the names of the answer's own headers is kept as the message's: `entryOf` knows it by them for none of ours.
+ * The stored message in the answer to a direct get, or undefined when the answer is none. Headers that a stored message
+ * has under the names of the answer's own are kept as the message's: `entryOf` knows it by them for none of ours.
  */
 export const storedOfAnswer = (message: Msg): Got | undefined => {
   let stored: Record<string, string> | undefined;

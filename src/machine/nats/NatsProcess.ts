@@ -231,7 +231,7 @@ export const make = Effect.fn("machine.runNats")(function* (options: Options) {
   const life: Life = { spec, owner, access, healthEveryMillis: everyMillis, state, restarts: 0 };
 
   const supervisor = yield* FiberHandle.make<never>();
-  // Whoever calls `start` later, the supervisor keeps the clock it was made with: a test's clock stands still.
+  // With any later caller of `start` the supervisor keeps the clock it was made with: a test's clock stands still.
   const keepRunning = supervise(life).pipe(Effect.provideService(Clock.Clock, yield* Clock.Clock));
   yield* FiberHandle.run(supervisor, keepRunning);
 

@@ -4,7 +4,7 @@
  * Room: main.
  *
  * Another door adds its layer as one line to `routes`. A layer registers its routes on Effect's `HttpRouter`; what it may
- * use, and how it gets a principal and the store, stands in the head of `src/edge/http/Guard.ts`. What one layer needs that
+ * use, and how it gets a principal and the store, stands in the head of `src/edge/http/Guard.ts`. A need of one layer that
  * the others do not is provided on its line.
  */
 import { Layer } from "effect";

@@ -35,13 +35,15 @@ const readiness = Layer.effect(
   })),
 );
 
-/** Status as `recollect status --json` has it, by the daemon's own connection. */
+/** Status as `recollect status --json` has it, by the daemon's own connection: the stream is looked at anew, as at a connect. */
 const status = ({ access }: TenantClients.ClientOptions) =>
   Layer.effect(
     StoreStatus,
     Effect.gen(function* () {
       const context = yield* Effect.context<Effect.Services<ReturnType<typeof numbersOf>> | DataFolder>();
-      return { now: Effect.provideContext(numbersOf(yield* DataFolder, access), context) };
+      const { lookAgain } = yield* NatsConnection;
+      const now = Effect.andThen(lookAgain, numbersOf(yield* DataFolder, access));
+      return { now: Effect.provideContext(now, context) };
     }),
   );
 

@@ -59,7 +59,7 @@ const outsideOf = Effect.fnUntraced(
   Effect.catch(({ message }) => Effect.as(Effect.logWarning(`HTTP: ${message}`), { outside: undefined, names: [] })),
 );
 
-/** Listens, and makes this user's own token. What hinders it is said, and the daemon runs without the door. */
+/** Listens, and makes this user's own token. A hindrance is said, and the daemon runs without the door. */
 export const listening = Effect.fn("main.listening")(function* ({ listen, port }: Options) {
   const fs = yield* FileSystem.FileSystem;
   const { root } = yield* DataFolder;

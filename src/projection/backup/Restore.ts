@@ -161,7 +161,8 @@ export const restore = Effect.fn("projection.restore")(function* (options: {
   yield* fill(from, manifest, beside, onProgress).pipe(
     Effect.andThen(
       Manifest.attempt(() => {
-        fs.rmSync(into, { recursive: true, force: true });
+        // Only an empty one goes: something may have come into it meanwhile.
+        if (fs.existsSync(into)) fs.rmdirSync(into);
         fs.renameSync(beside, into);
       }, into),
     ),

@@ -15,7 +15,7 @@ import { chained, hex, zeroChain } from "../../log/Digest.ts";
 import { provenEntryOf } from "../../log/Envelope.ts";
 import * as OwnFile from "../../machine/OwnFile.ts";
 import { leafOf } from "../Chain.ts";
-import { attempt, type BackupUnusable, type Manifest, type Segment, unusable, writeFile } from "./Manifest.ts";
+import { attempt, type BackupUnusable, faultOf, type Manifest, type Segment, unusable, writeFile } from "./Manifest.ts";
 
 const segmentBytes = 8 * 1024 * 1024;
 
@@ -85,6 +85,10 @@ export const add = Effect.fn("projection.addSegments")(function* (options: {
   const segments = [...(before?.segments ?? [])];
   const last = segments.at(-1);
   const isOpen = last !== undefined && last.bytes < segmentBytes;
+  // It is written anew from its own records: what it has lost would be gone from the backup without a word.
+  const fault = isOpen ? faultOf(folder, last) : undefined;
+  if (fault !== undefined)
+    return yield* unusable(`${fault}: nothing was added to the backup.`, "Name another folder for a new backup.");
   const waiting: Array<BlockRecord> = isOpen
     ? [...(yield* attempt(() => recordsOf(folder, stream, last), "the last segment"))]
     : [];

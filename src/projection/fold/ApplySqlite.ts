@@ -3,7 +3,7 @@
  *
  * Room: projection.
  *
- * What an entry means depends on what interpreters remember of the entries before it, so a batch is folded ahead
+ * An entry's meaning depends on what interpreters remember of the entries before it, so a batch is folded ahead
  * only when it continues the one that was folded last. Whatever else comes is folded when its turn to be written
  * has come, from what the file then holds: a batch that is given again, one after a gap, or all that was folded
  * ahead of a file that another process has written to.
@@ -142,7 +142,7 @@ export const make = (options: {
       try {
         return { batch, ready: foldAfter(front, incoming, batch) };
       } catch {
-        // What interpreters remember could not be read. When its turn comes it is tried again, and named then.
+        // The interpreters' memory could not be read. When its turn comes it is tried again, and named then.
         forget();
         return { batch, ready: undefined };
       }
@@ -159,7 +159,7 @@ export const make = (options: {
         }
         const { after, checkpoint, folded } = ready;
         const write = writer.write({ packed: folded.packed, after, checkpoint, now: batch.now });
-        // What was packed is used up, also where it fails or is interrupted: the same again is folded again.
+        // A packed batch is used up, also where it fails or is interrupted: the same again is folded again.
         const written = yield* Effect.onError(write, () => Effect.sync(forget));
         if (written._tag === "Written") {
           carries.written(folded.carries);

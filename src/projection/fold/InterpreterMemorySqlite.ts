@@ -3,7 +3,7 @@
  *
  * Room: projection.
  *
- * Read here, on the thread that interprets; written with the rows of their batch, perhaps on another. What is not
+ * Read here, on the thread that interprets; written with the rows of their batch, perhaps on another. A memory that is not
  * committed yet is remembered until it is. Plain functions: asked once for every event of a thread.
  */
 import type { Database } from "better-sqlite3";

@@ -3,8 +3,8 @@
  *
  * Room: projection.
  *
- * The ledger keeps the reference, as the event has it. What cannot be had for now (the log is away) is waited for;
- * what is gone or damaged is a dead letter.
+ * The ledger keeps the reference, as the event has it. A part that cannot be had for now (the log is away) is waited for;
+ * one that is gone or damaged is a dead letter.
  */
 import { Effect } from "effect";
 import type { LogEntry } from "../../domain/Event.ts";

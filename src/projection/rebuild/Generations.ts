@@ -7,11 +7,11 @@
  * the path gets a whole file, whichever, and one that has a file open keeps it. SQLite resolves the link before it
  * names the write-ahead log, so each generation has its own.
  *
- * Plain functions on `node:fs`: the projector asks `isCurrent` inside its transaction, where nothing may wait.
+ * Plain functions on `node:fs`: the projector asks `isCurrent` inside its transaction, where nothing may wait. The writing
+ * thread loads this file, so it imports nothing that loads Effect.
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
-import * as OwnFile from "../../machine/OwnFile.ts";
 
 const parts = (link: string) => {
   const extension = path.extname(link);
@@ -81,7 +81,7 @@ export const pointTo = (link: string, file: string): void => {
   syncFolder(folder);
 };
 
-/** Removes a database with its write-ahead log. Whoever has it open keeps reading what it has. */
+/** Removes a database with its write-ahead log. A process that has it open keeps reading it. */
 export const remove = (file: string): void => {
   for (const suffix of ["", "-wal", "-shm", "-journal"]) fs.rmSync(`${file}${suffix}`, { force: true });
 };
@@ -105,11 +105,11 @@ export const removeStale = (link: string, purpose: string): void => {
 };
 
 /** Beside a file that is kept: why. The name says it all, so it stays true wherever the folder is moved or copied. */
-const keptMark = (file: string): string => `${file}.kept`;
+export const keptMark = (file: string): string => `${file}.kept`;
 
 const isKept = (file: string): boolean => fs.existsSync(keptMark(file));
 
-/** From now on the file is removed by `discardKept` alone. Durable when it returns. */
+/** From now on the file is removed by `KeptFiles.discard` alone. Durable when it returns. */
 export const keep = (file: string, why: string): void => {
   fs.writeFileSync(keptMark(file), `${why}\n`, { mode: 0o600, flush: true });
   syncFolder(path.dirname(file));
@@ -125,14 +125,7 @@ export const setAside = (link: string, why: string): void => {
   syncFolder(path.dirname(link));
 };
 
-/** A replaced file that holds what nothing else has. */
-export interface Kept {
-  /** Name within the folder. */
-  readonly name: string;
-  /** Reason it was kept for, as it was noted. */
-  readonly why: string;
-}
-
+/** Generations that the path does not lead to. */
 const othersOf = (link: string): ReadonlyArray<string> => {
   const live = current(link);
   return generationsIn(link)
@@ -140,20 +133,8 @@ const othersOf = (link: string): ReadonlyArray<string> => {
     .filter((file) => file !== live);
 };
 
-/** The files that are kept beside the path. */
-export const kept = (link: string): ReadonlyArray<Kept> =>
-  othersOf(link)
-    .filter(isKept)
-    .map((file) => ({ name: path.basename(file), why: OwnFile.readText(keptMark(file)).trim() }));
-
-/** Removes a kept file for good; false when none has that name. */
-export const discardKept = (link: string, name: string): boolean => {
-  if (!kept(link).some((file) => file.name === name)) return false;
-  const file = path.join(parts(link).folder, name);
-  remove(file);
-  fs.rmSync(keptMark(file), { force: true });
-  return true;
-};
+/** Files that are kept beside the path. */
+export const keptOf = (link: string): ReadonlyArray<string> => othersOf(link).filter(isKept);
 
 /** Generations without a use: replaced ones, and what a killed rebuild has left. */
 export const leftovers = (link: string): ReadonlyArray<string> => othersOf(link).filter((file) => !isKept(file));

@@ -13,7 +13,7 @@
  * file the path leads to, so no event falls between the two.
  *
  * Decision: a hole in the middle is filled and not refused, because its place is free and nothing is dropped: so an
- * upgrade goes on while the stream waits for its heal, and `verify` names the place until then. What stands where the
+ * upgrade goes on while the stream waits for its heal, and `verify` names the place until then. An event that stands where the
  * stream has something else, or behind its end, has no place, and is refused.
  */
 import { Effect, type Scope } from "effect";
@@ -208,7 +208,7 @@ const swap = Effect.fnUntraced(function* (
   const reached: Checkpoint | undefined = held && !isForeign ? yield* WriteLock.peekAny(old.live) : undefined;
   yield* foldTo(building, Math.max(reached?.sequence ?? 0, isForeign ? info.lastSequence : 0), info);
   if (!isForeign && old.ledger !== undefined) {
-    // What came in the last moments.
+    // Events of the last moments.
     const late = yield* only(building, old.ledger, compared);
     if (late.length > 0) return yield* AcceptLoss.refused(late);
   }

@@ -6,7 +6,7 @@
 import type { Sequence } from "../../domain/History.ts";
 import * as Ranges from "../../domain/SequenceRanges.ts";
 import type { Condition } from "../ProjectorCondition.ts";
-import * as Generations from "../rebuild/Generations.ts";
+import * as KeptFiles from "../rebuild/KeptFiles.ts";
 import * as LastVerified from "./LastVerified.ts";
 import * as State from "./ScrubState.ts";
 
@@ -15,7 +15,7 @@ export interface Integrity {
   /** Findings of the scrubber without a repair, the worst first. */
   readonly conditions: ReadonlyArray<Condition>;
   /** Replaced files that hold what nothing else does. */
-  readonly kept: ReadonlyArray<Generations.Kept>;
+  readonly kept: ReadonlyArray<KeptFiles.Kept>;
   /** Until where the last verification found nothing, and when; absent when there was none. */
   readonly verified?: { readonly sequence: Sequence; readonly at: number } | undefined;
 }
@@ -65,7 +65,7 @@ export const integrityOf = (path: string): Integrity => {
   return {
     scrub: { at, finishedAt, head, mended, passes, sequence },
     conditions: worstFirst.flatMap((kind) => standing.filter((finding) => finding.kind === kind)).map(conditionOf),
-    kept: Generations.kept(path),
+    kept: KeptFiles.kept(path),
     ...(verified === undefined ? {} : { verified: { sequence: verified.sequence, at: verified.at } }),
   };
 };

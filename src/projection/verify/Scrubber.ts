@@ -193,7 +193,7 @@ export interface Taken {
   readonly processor: number;
 }
 
-/** Since it was asked for. What other parts of the process do meanwhile counts as well, and makes the rest longer. */
+/** Since it was asked for. Work of other parts of the process meanwhile counts as well, and makes the rest longer. */
 const measure = (): (() => Taken) => {
   const [began, before] = [performance.now(), process.cpuUsage()];
   return () => {

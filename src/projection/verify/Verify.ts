@@ -115,7 +115,7 @@ class Comparison {
   note(difference: Difference | undefined) {
     if (difference === undefined) return;
     const { kind, message, sequence } = difference;
-    // What somebody has accepted as lost is lost in both.
+    // An event that was accepted as lost is lost in both.
     if (kind === "both" && this.accepted.some(({ ranges }) => Ranges.has(ranges, sequence))) return;
     this.differing += 1;
     if (this.differences.length < mostDifferences) this.differences.push(difference);
@@ -274,7 +274,7 @@ const run = Effect.fnUntraced(function* (options: Options) {
   beyond(comparison, Math.max(from, inCopies + 1), upTo);
   yield* fresh?.done ?? Effect.void;
   yield* onProgress(upTo, "tables");
-  // What SQLite keeps up in the live file is made in the fresh one when all its rows are there.
+  // Indexes that SQLite keeps up in the live file are made in the fresh one when all its rows are there.
   yield* model?.index ?? Effect.void;
   const tables = model === undefined ? [] : yield* tablesOf(snapshot, model);
   yield* onProgress(upTo, "file");

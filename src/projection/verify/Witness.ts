@@ -4,7 +4,7 @@
  * Room: projection.
  *
  * A folder that is put back to yesterday as a whole is in itself without a fault. The witness has seen more than it
- * holds, and says so. While it disagrees it is not written: an operator has to decide, by removing the file. What is no
+ * holds, and says so. While it disagrees it is not written: an operator has to decide, by removing the file. A file that is no
  * witness is not written over either: it is another's file, or the witness was damaged.
  */
 import { Effect, Option, Schema } from "effect";

@@ -7,7 +7,7 @@
  */
 import type { Database } from "better-sqlite3";
 
-/** Most names remembered: some 5 MB. What falls out is read from the table again. */
+/** Most names remembered: some 5 MB. A name that falls out is read from the table again. */
 const remembered = 50_000;
 
 /**

@@ -293,7 +293,7 @@ export const make = (db: Database.Database, { file, path: link }: Place): Writin
       else db.prepare(noteSql).run(key, value);
     },
     index: (statements) => {
-      // What is sorted goes to temporary files beyond the cache, and a second thread of SQLite's own sorts too. Each
+      // A sort goes to temporary files beyond the cache, and a second thread of SQLite's own sorts too. Each
       // sorts as much as the cache holds.
       sortBeside(db, file);
       db.pragma("temp_store = FILE");

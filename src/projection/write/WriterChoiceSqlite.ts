@@ -28,7 +28,7 @@ const secondMillis = 1_000;
 const idleMillis = 5_000;
 
 /**
- * Of the thread's space for new objects. What it is sent is used once and given up, and V8 on its own would take 48 MB:
+ * Of the thread's space for new objects. A batch it is sent is used once and given up, and V8 on its own would take 48 MB:
  * with this and fewer pages in memory a rebuild took 416 MB at most instead of 494.
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 12 };

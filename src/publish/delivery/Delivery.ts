@@ -69,6 +69,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       Effect.timeoutOption(closeMillis),
       Effect.andThen(delivery.close),
       Effect.andThen(Scope.close(fibers, Exit.void)),
+      // The disk may be usable again. From here on the end of the process brings nothing there any more.
+      Effect.andThen(Effect.sync(() => delivery.rescue())),
       Effect.andThen(delivery.end),
     ),
   );
@@ -177,7 +179,7 @@ export class Delivery {
   }
 
   /**
-   * The process ends now: brings what was called and has not returned onto the disk, in one transaction. What may be on
+   * The process ends now: brings every call that has not returned onto the disk, in one transaction. A command that may be on
    * its way to the log is looked for there before it is written again.
    */
   rescue(): void {

@@ -149,7 +149,7 @@ export class DeliveryMode {
 
   get #step(): Effect.Effect<DrainStep, LogUnavailable | SpoolUnavailable> {
     return this.#readable(this.#parts.drainer.step, { _tag: "Empty" as const }).pipe(
-      // Whoever else reaches the log need not wait for us.
+      // Another process that reaches the log need not wait for us.
       Effect.tapError(() => this.#parts.drainer.resign),
     );
   }
@@ -202,7 +202,7 @@ export class DeliveryMode {
 
   /**
    * Decision: a spool that cannot be read counts as empty, because commands that it alone has are delivered when it
-   * can be read again, and until then memory would fill and callers be refused although the log is there. Who is only
+   * can be read again, and until then memory would fill and callers be refused although the log is there. A process that is only
    * kept waiting by another process waits, so that nothing is overtaken; for `busyMillis`, because a process that was
    * stopped in the middle of a transaction may never go on.
    */
@@ -242,8 +242,8 @@ export class DeliveryMode {
   }
 
   /**
-   * Returns when everything is delivered that we have accepted, and all that was accepted before it. What other processes have
-   * put behind it is theirs to deliver.
+   * Returns when everything is delivered that we have accepted, and all that was accepted before it. Commands that other processes have
+   * put behind it are theirs to deliver.
    */
   get #returnToDirect(): Effect.Effect<void, LogUnavailable | SpoolUnavailable> {
     return Effect.gen({ self: this }, function* () {

@@ -104,7 +104,7 @@ export class SpoolBackpressure {
       const now = yield* elapsed;
       if (now - this.#lookedAt >= lookMillis) {
         this.#lookedAt = now;
-        // What cannot be looked at is left to who puts: that one knows what to do without a disk.
+        // A disk that cannot be looked at is left to the put: it knows what to do without one.
         if (Option.isNone(yield* Effect.option(this.#look(now)))) return true;
       }
       return this.#allowed > 0 || now - this.#deliveredAt >= this.#options.patienceMillis;

@@ -69,7 +69,7 @@ export class SpoolOrMemory {
       const bytes = commands.reduce((sum, command) => sum + bytesOf(command), 0);
       const isFull = this.#held.length + commands.length > maxHeldCommands || this.#heldBytes + bytes > maxHeldBytes;
       const mayHold = commands.every(({ batch, durable }) => durable === "memory" && batch === undefined);
-      // What is held goes to the log one by one, so a batch would not be all or none.
+      // Held commands go to the log one by one, so a batch would not be all or none.
       if (isFull || !mayHold) {
         return yield* new NotAccepted({
           reason: `The log is away and ${this.#trouble?.message ?? "the spool is unusable"}`,

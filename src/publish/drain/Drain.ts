@@ -9,7 +9,7 @@
 import { Clock, Effect, Result } from "effect";
 import { keyOf, type Sequence } from "../../domain/History.ts";
 import { elapsed } from "../../log/connection/Elapsed.ts";
-import { type EventLog, LogUnavailable, maxEventsPerAppend, type StreamEnd } from "../../log/EventLog.ts";
+import { type EventLog, isDamage, LogUnavailable, maxEventsPerAppend, type StreamEnd } from "../../log/EventLog.ts";
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../../spool/Spool.ts";
 import type { SpoolUnavailable } from "../../spool/Spool.ts";
 import { batchOf, beginAll } from "../write/BatchAppend.ts";
@@ -106,6 +106,12 @@ const refused = (failure: Exclude<WriteError, LogUnavailable>): Outcome => ({
       : failure._tag === "LeaseLost"
         ? `${failure.reason}. ${failure.hint}`
         : `the task is ${failure.from} and cannot become that any more. ${failure.hint}`,
+});
+
+/** Of a damaged history: what waits behind it, for others, must not wait for a heal. */
+const unread = (reason: string): Outcome => ({
+  _tag: "Refused",
+  reason: `its history cannot be read: ${reason}. Heal the stream, then: recollect spool retry`,
 });
 
 /** Bound of conflicts in a row: of so many writers on one thread one has won each time, so a writer is looping. */
@@ -227,7 +233,7 @@ export class Drainer {
 
   /**
    * As many from the front as can go together: a task is decided alone, and so is what another writer was later than. That
-   * none was is true up to the end of the thread that we have read, so the log must still find that end. What is
+   * none was is true up to the end of the thread that we have read, so the log must still find that end. A command that is
    * in a history that we have read need not be written. `looking`: every history is read.
    */
   #plan(commands: ReadonlyArray<SpooledCommand>, looking: boolean): Effect.Effect<Plan, LogUnavailable> {
@@ -236,10 +242,11 @@ export class Drainer {
       const leading: Array<SpooledCommand> = [];
       const task = commands.findIndex(({ history }) => history.kind === "task");
       const front = task < 0 ? commands : commands.slice(0, task);
-      const { tails, threads } = yield* this.#readings.ahead(front, { of: commands, looking });
+      const { tails, threads, unreadable } = yield* this.#readings.ahead(front, { of: commands, looking });
       for (const command of front) {
         const subject = mayBeLate(command);
         const key = keyOf(command.history);
+        if (unreadable.has(key)) break;
         const known = threads.get(key);
         if (subject !== undefined && known !== undefined) {
           const meeting = meet(command, subject, known)._tag;
@@ -249,7 +256,7 @@ export class Drainer {
         if (tail !== undefined) read.set(key, tail);
         leading.push(command);
       }
-      // Who expects an end vouches that nothing of its own is before it.
+      // A writer that expects an end vouches that nothing of its own is before it.
       const isThere = ({ event, history }: Command) => read.get(keyOf(history))?.ids.has(event.id) === true;
       const expected = new Map([...read].map(([key, { upTo }]) => [key, upTo] as const));
       return { leading, commands: leading.filter((command) => !isThere(command)), expected };
@@ -317,7 +324,8 @@ export class Drainer {
 
   /** One command that has waited, on disk or in memory, by the rule of its history. */
   deliver(command: Command): Effect.Effect<Outcome, LogUnavailable> {
-    return Effect.tap(within(this.#decide(command), this.#writeMillis), (outcome) =>
+    const decided = Effect.catchIf(this.#decide(command), isDamage, ({ reason }) => Effect.succeed(unread(reason)));
+    return Effect.tap(within(decided, this.#writeMillis), (outcome) =>
       outcome._tag === "Appended" ? Effect.void : this.#say(command, outcome),
     );
   }

@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect";
 import { type History, keyOf } from "../../domain/History.ts";
-import type { EventLog, LogUnavailable, StreamEnd } from "../../log/EventLog.ts";
+import { type EventLog, isDamage, type LogUnavailable, type StreamEnd } from "../../log/EventLog.ts";
 import type { Command } from "../../spool/Spool.ts";
 import { afterAll } from "../delivery/StreamEndSeen.ts";
 import { type Known, KnownThreads, mayBeLate, readTail, type Tail } from "../write/LateCommands.ts";
@@ -39,13 +39,19 @@ export class DrainReadings {
   ) {
     const tails = new Map<string, Tail>();
     const threads = new Map<string, Known>();
+    /** Histories of a damaged stream. */
+    const unreadable = new Set<string>();
     const late = new Set(front.filter(mayBeLate).map(({ history }) => keyOf(history)));
     const histories = new Map(front.map(({ history }) => [keyOf(history), history] as const));
     const readings = [...histories].flatMap(([key, history]) => {
-      if (late.has(key)) return [Effect.map(this.known(history, of), (known) => void threads.set(key, known))];
-      return looking ? [Effect.map(this.#tail(history, of), (tail) => void tails.set(key, tail))] : [];
+      const reading = late.has(key)
+        ? Effect.map(this.known(history, of), (known) => void threads.set(key, known))
+        : looking
+          ? Effect.map(this.#tail(history, of), (tail) => void tails.set(key, tail))
+          : Effect.void;
+      return [Effect.catchIf(reading, isDamage, () => Effect.sync(() => void unreadable.add(key)))];
     });
-    return Effect.as(Effect.all(readings, { concurrency: readsAtOnce, discard: true }), { tails, threads });
+    return Effect.as(Effect.all(readings, { concurrency: readsAtOnce, discard: true }), { tails, threads, unreadable });
   }
 
   /** Statements of a thread since the first of its commands was accepted, if that is known; else all of them. */

@@ -49,7 +49,7 @@ const drainTarget = Effect.fnUntraced(function* (options: Options, target: strin
       const step = yield* Effect.exit(drainer.step);
       if (Exit.isSuccess(step) && step.value._tag === "Drained") continue;
       if (Exit.isFailure(step) && Cause.hasDies(step.cause)) yield* Effect.logError("cannot drain", step.cause);
-      // Who cannot deliver at the moment must not be in the way of who can.
+      // A process that cannot deliver at the moment must not be in the way of one that can.
       yield* drainer.resign;
       const isEmpty = Exit.isSuccess(step) && step.value._tag === "Empty";
       let millis = 0;

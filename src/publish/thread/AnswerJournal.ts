@@ -3,7 +3,7 @@
  *
  * Room: publish.
  *
- * One file per answer. What is said is written and synced every 200 ms, so a killed process, or a machine without
+ * One file per answer. The words so far are written and synced every 200 ms, so a killed process, or a machine without
  * power, loses less than the last second. A file whose process lives no more becomes a command of the spool: aborted,
  * with what was said; or the end that the process wanted to write. The event ids are settled beforehand, so whoever
  * does it again, at the same moment or after a crash in between, adds nothing.

@@ -214,7 +214,7 @@ class Saying {
       yield* this.check(more);
       this.#letGo();
       this.#isOver = true;
-      // Whoever finds the journal from here on ends the answer like this, with this id.
+      // A finder of the journal from here on ends the answer like this, with this id.
       yield* this.#entry?.ending(ending, more) ?? Effect.void;
       const published = yield* this.#publish(ending, more, { id: endId });
       // In memory only: the file still knows what this process must not forget.

@@ -105,7 +105,7 @@ const blockParts = (block: JsonValue): ReadonlyArray<Part> => {
     const signature = stringAt(block, "signature") ?? stringAt(block, "data");
     return [signature === undefined ? first : { ...first, signature }];
   }
-  // What a tool answered beside its words: images, files.
+  // Parts of a tool's answer beside its words: images, files.
   if (first?.type === "tool_result") return [first, ...beside(block["content"])];
   if (first === undefined || isWhole(block, first)) return parts;
   return [{ type: "other", kind: first.type === "other" ? first.kind : type, value: block }, ...parts.slice(1)];

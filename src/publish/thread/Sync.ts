@@ -272,7 +272,7 @@ export class Sync {
     if (largest === undefined || replaced === undefined) return { parts };
     const { normalised } = replaced;
     const short = { parts: parts.toSpliced(largest.at, 1, ...replaced.parts), normalised };
-    // What cannot be had back exactly is stored as it came.
+    // A message that cannot be had back exactly is stored as it came.
     return originalParts(short, this.#texts.of) === undefined ? { parts } : short;
   }
 
@@ -301,7 +301,7 @@ export class Sync {
       const { carry, messages } = isOwn ? { carry: this.#carry, messages: [] } : messagesIn(event, this.#carry);
       for (const message of messages) {
         const { messageId, normalised, role } = message;
-        // What was stored before it was redacted, or came with a transcript, is the same message.
+        // A message stored before it was redacted, or with a transcript, is the same message.
         const hash = contentHash(role, this.#storing(message.parts), normalised);
         const parts = originalParts(yield* wholeTexts(message, this.#publisher.blob), this.#texts.of) ?? message.parts;
         this.#held.add(messageId, { hash, isPrompt: isPromptRole(role) });

@@ -9,6 +9,9 @@ import { type EventLog, maxEventsPerAppend } from "../../log/EventLog.ts";
 import type { Command, Spool, SpooledCommand, SpoolUnavailable } from "../../spool/Spool.ts";
 import { putBlobs } from "./WriteCommand.ts";
 
+/** The largest append as the spool spells it: JSON in JSON is twice as long at most, and each command has its frame. */
+const maxSpooledBytes = 3 * maxAppendBytes;
+
 /** All commands of the batch of `first`, which is the oldest behind a position: the spool took them in one step. */
 export const batchOf = (
   spool: Spool["Service"],
@@ -17,7 +20,7 @@ export const batchOf = (
 ): Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable> => {
   const { batch } = first;
   if (batch === undefined) return Effect.succeed([first]);
-  return Effect.map(spool.oldest({ limit: maxEventsPerAppend, maxBytes: maxAppendBytes, after }), (commands) => {
+  return Effect.map(spool.oldest({ limit: maxEventsPerAppend, maxBytes: maxSpooledBytes, after }), (commands) => {
     const others = commands.findIndex((command) => command.batch !== batch);
     return others < 0 ? commands : commands.slice(0, others);
   });

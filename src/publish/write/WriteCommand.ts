@@ -45,8 +45,12 @@ export class KnownTasks {
 }
 
 export const putBlobs = (log: Log, commands: ReadonlyArray<Command>): Effect.Effect<void, LogUnavailable> => {
-  const blobs = new Map(commands.flatMap(({ blobs: own }) => own.map(({ sha256, bytes }) => [sha256, bytes] as const)));
-  return Effect.forEach(blobs.values(), (bytes) => log.putBlob(bytes), { discard: true });
+  const blobs = new Map(
+    commands.flatMap(({ blobs: own, history: { tenant } }) =>
+      own.map(({ bytes, sha256 }) => [sha256, { bytes, tenant }] as const),
+    ),
+  );
+  return Effect.forEach(blobs.values(), ({ bytes, tenant }) => log.putBlob(bytes, tenant), { discard: true });
 };
 
 /** A conflict without an expectation: a log that broke its promise. The command is kept for a person to look at. */

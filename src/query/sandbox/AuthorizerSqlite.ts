@@ -66,7 +66,7 @@ export const authorize = (db: DatabaseSync, masked: { readonly believed: string 
       case constants.SQLITE_FUNCTION:
         return denyNamed(beyond.get(second?.toLowerCase() ?? ""));
       case constants.SQLITE_PRAGMA:
-        // What the full-text index asks of itself.
+        // Questions of the full-text index to itself.
         if (first === "data_version" && second === null) return constants.SQLITE_OK;
     }
     return deny(`${actions[action] ?? "Writing"} is not possible here.`);
@@ -107,7 +107,7 @@ export const maskViews = (
     const name = String(view["name"]);
     const hidden = Object.hasOwn(masked, name) ? masked[name] : undefined;
     const columns = db.prepare("SELECT name FROM pragma_table_info(?)").all(name);
-    // What a view reads of another one is not masked: only what it gives.
+    // A view's reading of another view is not masked: only its own columns are.
     db.exec(withEnding(String(view["sql"]), names, believed).replace(/^CREATE VIEW/, "CREATE TEMP VIEW"));
     const shown = columns.map((column) => {
       const own = quoted(String(column["name"]));

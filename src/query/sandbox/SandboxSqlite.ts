@@ -17,7 +17,6 @@ import { StorageTrouble } from "../../projection/ReadModel.ts";
 import { openReader } from "../ConnectionSqlite.ts";
 import { QueryRefused, QueryStopped, type SqlOptions, type SqlParameters, type SqlResult } from "../Sql.ts";
 import { FrameReader, pack, type SandboxFrame, type SandboxRequest } from "./Frames.ts";
-import { personalColumns } from "./Personal.ts";
 import { joinsByName, readSql } from "./SqlText.ts";
 
 const defaultMillis = 600_000;
@@ -73,6 +72,12 @@ const faultOf = (text: string, parameters: SqlParameters, options: SqlOptions): 
   const pragma = read.words.find((word) => word.startsWith("pragma_"));
   return pragma === undefined ? undefined : refuse("PRAGMA is not possible here.");
 };
+
+/** Loaded where they are asked for: with them comes every read model. */
+const personal = Effect.map(
+  Effect.promise(() => import("./Personal.ts")),
+  ({ personalColumns }) => personalColumns,
+);
 
 type Process = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -237,7 +242,7 @@ export const sql = (
         timeoutMillis: options.timeoutMillis ?? defaultMillis,
         memoryBytes: options.memoryBytes ?? defaultMemoryBytes,
         diskBytes: options.diskBytes ?? defaultDiskBytes,
-        masked: options.personal === "masked" ? personalColumns : undefined,
+        masked: options.personal === "masked" ? yield* personal : undefined,
       };
       const asked = yield* begin(request, options.zone);
       const first = yield* nextOf(asked, request);

@@ -3,7 +3,7 @@
  *
  * Room: query.
  *
- * For statements of our own, which are few and bounded. What a person writes goes through `Query.sql`.
+ * For statements of our own, which are few and bounded. A person's statements go through `Query.sql`.
  */
 import { Context, type Effect } from "effect";
 import type { StorageTrouble } from "../../projection/ReadModel.ts";

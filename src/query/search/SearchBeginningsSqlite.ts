@@ -4,7 +4,7 @@
  * Room: query.
  *
  * FTS5 merges the places of all words that begin so before it gives the first one. Where that is much, the index is asked
- * for those of them that the newest texts have, which it gives newest first without merging. What that leaves out is
+ * for those of them that the newest texts have, which it gives newest first without merging. Words left out by that are
  * said (`isCut`); where it finds little, the beginning itself is asked for.
  *
  * Decision: no `prefix` index of FTS5, because each length of it takes about as much room as the index itself. Of a million

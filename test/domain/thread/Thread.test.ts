@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Schema } from "effect";
 import { createHash } from "node:crypto";
 import { headOf, jsonBytes, shortId } from "../../../src/domain/Truncate.ts";
-import type { MessageSaid } from "../../../src/domain/Fact.ts";
+import type { MessageSaid, TokensUsed } from "../../../src/domain/Fact.ts";
 import { thread } from "../../../src/domain/History.ts";
 import * as Thread from "../../../src/domain/thread/Thread.ts";
 import { partsOf } from "../../../src/domain/thread/ThreadMessage.ts";
@@ -205,6 +205,29 @@ describe("the window of a thread", () => {
     ]);
   });
 
+  it("gives a message the tokens that its provider counted, of each kind the larger telling, in one meaning for all providers", () => {
+    const tokens = (messageId: string | undefined, usage: TokensUsed["usage"], more: Partial<TokensUsed> = {}) =>
+      ({ _tag: "TokensUsed", usageKey: "k", providerMessageId: "p", messageId, usage, ...more }) satisfies TokensUsed;
+    const before = Window.said(Window.emptyWindow, piece("", "one"), eventAt(1));
+    const told = [
+      tokens("m", { input: 5, output: 1, cacheRead: 100 }),
+      tokens("m", { input: 5, output: 40, cacheRead: 100, reasoning: 8 }),
+      tokens("another", { input: 9_999 }),
+      tokens(undefined, { input: 9_999 }),
+      tokens("m", { input: 9_999 }, { secondHand: true }),
+    ].reduce(Window.used, before);
+    const [message] = told.messages;
+    assert.deepStrictEqual(message?.usage, { input: 105, output: 40, cacheRead: 100, reasoning: 8 });
+    assert.strictEqual(
+      (message?.kept ?? 0) - (before.messages[0]?.kept ?? 0),
+      jsonBytes({ usage: message?.usage }) - 1,
+    );
+    const openai = tokens("m", { input: 1_000, cacheRead: 600, cacheInInput: true });
+    assert.deepStrictEqual(Window.used(before, openai).messages[0]?.usage, { input: 1_000, cacheRead: 600 });
+    const again = Window.said(told, piece("", "one and more"), eventAt(2));
+    assert.deepStrictEqual(again.messages[0]?.usage, message?.usage);
+  });
+
   it("bounds a message of ever more segments and counts those without room", () => {
     let window = Window.emptyWindow;
     for (let index = 1; index <= 1_000; index++)
@@ -328,6 +351,6 @@ describe("the fold version", () => {
       .update(JSON.stringify(encode(foldSteps(steps))))
       .digest("hex")
       .slice(0, 16);
-    assert.deepStrictEqual({ version: Thread.foldVersion, digest }, { version: 7, digest: "35cbd80acd5365ab" });
+    assert.deepStrictEqual({ version: Thread.foldVersion, digest }, { version: 8, digest: "35cbd80acd5365ab" });
   });
 });

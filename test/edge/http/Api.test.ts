@@ -398,7 +398,13 @@ describe("the store over HTTP", { timeout: 120_000 }, () => {
     const set = await send("PATCH", "/v1/config", { changes: { "quotas.secretive": { threads: 7 } }, why: "test" });
     assert.strictEqual(set.status, 200, set.text);
     const { version } = shape<{ version: number }>(set);
-    const paths = ["/v1/config", "/v1/config/history", `/v1/config/diff?from=0&to=${version}`, "/v1/reports/audit"];
+    const paths = [
+      "/v1/config",
+      "/v1/config/history",
+      `/v1/config/diff?from=0&to=${version}`,
+      "/v1/reports/audit",
+      "/v1/follow?forSeconds=1",
+    ];
     for (const path of paths) {
       // A report is as new as the projector.
       for (let time = 0; time < 100 && !(await get(path)).text.includes("secretive"); time++);
@@ -464,6 +470,29 @@ describe("following over HTTP", { timeout: 120_000 }, () => {
     const events = await get("/v1/follow?thread=followed&forSeconds=1", { "last-event-id": String(second) });
     assert.strictEqual(events.headers["content-type"], "text/event-stream");
     assert.match(events.text, new RegExp(`id: ${second + 1}\\ndata: \\{"sequence":${second + 1},`));
+  });
+
+  it("gives stop reason and tokens of each message: in a read, in all messages, and as it was", async () => {
+    const usage = { input: 5, output: 2, cacheRead: 90 };
+    const parts = [{ type: "text", text: "Yes." }];
+    const answer = { messageId: "a", role: "assistant", parts, stopReason: "end_turn", usage };
+    await post("/v1/threads/spent/messages", { role: "user", text: "Rain?" });
+    const appended = await post("/v1/threads/spent/events", { type: "thread.message_appended", data: answer });
+    const { sequence } = shape<{ sequence: number }>(appended);
+    type Read = { readonly messages: ReadonlyArray<{ readonly stopReason?: string; readonly usage?: object }> };
+    const messages = async (path: string) => shape<Read>(await get(`/v1/threads/spent${path}`)).messages;
+    const asItWas = `/messages?atSequence=${sequence}`;
+    while ((await messages(asItWas)).length < 2);
+    for (const path of ["", "/messages", asItWas]) {
+      assert.deepStrictEqual(
+        (await messages(path)).map((message) => [message.stopReason, message.usage]),
+        [
+          [undefined, undefined],
+          ["end_turn", { input: 95, output: 2, cacheRead: 90 }],
+        ],
+        path,
+      );
+    }
   });
 
   it("says a thread as AG-UI events: runs, messages, tool calls and thoughts, whole, with a place to go on from", async () => {

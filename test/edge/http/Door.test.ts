@@ -35,6 +35,13 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     assert.deepInclude(answer.json(), { type: "urn:recollect:problem:route", status: 404, title: "Not found" });
   });
 
+  it("says that an address is too long, where to put what is long, and serves the next request", async () => {
+    const long = await door.ask(`/sql?q=${"x".repeat(20_000)}`, { headers: bearer(door.local) });
+    assert.strictEqual(long.status, 431);
+    assert.match((JSON.parse(long.text) as { detail: string }).detail, /larger than 16 KiB/);
+    assert.strictEqual((await door.ask("/healthz")).status, 200);
+  });
+
   it("shows a browser a screen with a way home where there is nothing, also where it is not signed in", async () => {
     for (const path of ["/nothing/here", "/v1/nothing", "/<b>x"]) {
       const answer = await door.ask(path, { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } });

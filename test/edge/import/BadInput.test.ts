@@ -200,19 +200,136 @@ describe("documents", () => {
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 
-  it.live("with a message that is no JSON, or no UTF-8, are refused as a whole", () =>
+  it.live(
+    "with a message or a frame that is no JSON, or no UTF-8, are read but for that, which is kept and named",
+    () =>
+      Effect.gen(function* () {
+        const head = '{"sessionId":"s","projectHash":"h","messages":[{"id":"1","type":"user","content":"one"},';
+        const wrong = Buffer.concat([
+          Buffer.from('{"id":"2","type":"user","content":"caf'),
+          Buffer.from([0xe9, 0x22, 0x7d]),
+        ]);
+        const rest = ',{"id":"3","type":"user","content":"three"}]';
+        const bytes = Buffer.concat([Buffer.from(head), wrong, Buffer.from(`${rest}}`)]);
+        const folder = yield* folderOf({
+          "a.json": `${head.replace('"s"', '"a"')}\n{"id": }${rest}}`,
+          "b.json": bytes,
+          "c.json": Buffer.concat([
+            Buffer.from(`${head.replace('"s"', '"c"')}{}${rest},"summary":"`),
+            wrong.subarray(-3),
+          ]),
+        });
+        const report = yield* importAll(folder);
+        assert.deepInclude(report, { refused: [], skipped: [], messages: 7 });
+        assert.deepStrictEqual(
+          report.kept.map(({ byte, line, reason }) => [line, byte, reason]),
+          [
+            [2, 8, "message 2: no JSON in UTF-8: kept as it came"],
+            [1, head.length + 39, "message 2: not UTF-8: read with U+FFFD in 1 place"],
+            [1, 147, "what stands around the messages: not UTF-8: read with U+FFFD in 1 place"],
+          ],
+        );
+        assert.deepStrictEqual(yield* exportedBytes("s"), Buffer.concat([bytes, Buffer.from("\n")]));
+        assert.include(yield* exported("a"), '"one"},{"id": },{"id":"3"');
+        assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, messages: 7 });
+      }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("in which one quote or bracket is lost are read before and behind it, wherever that is in a message", () =>
     Effect.gen(function* () {
-      const head = '{"sessionId":"s","projectHash":"h","messages":[{"id":"1","type":"user"},';
+      const messages = Array.from({ length: 5 }, (_, n) => ({
+        id: `${n}`,
+        type: "user",
+        content: `words {of} [${n}], "so"`,
+      }));
+      const text = JSON.stringify({ sessionId: "s", projectHash: "h", messages, lastUpdated: "2026-01-02T03:04:05Z" });
+      // A quote that begins a name, one of a text, a backslash, a brace, a quote that ends a text.
+      const marks = [
+        ['{"id"', 1],
+        ['"content"', 0],
+        ['"words', 0],
+        ['so\\"', 2],
+        ['"}', 1],
+        ['"}', 0],
+      ] as const;
+      for (const [nth, [piece, beyond]] of marks.entries()) {
+        const session = `s${nth}`;
+        const bytes = text.replace('"s"', `"${session}"`);
+        const at = bytes.indexOf(piece, bytes.indexOf('{"id":"2"')) + beyond;
+        const damaged = `${bytes.slice(0, at)}#${bytes.slice(at + 1)}`;
+        const folder = yield* folderOf({ "a.json": damaged });
+        const report = yield* importAll(folder);
+        assert.deepInclude(report, { messages: 4, refused: [], skipped: [] }, damaged);
+        assert.deepStrictEqual(
+          report.kept.map(({ line, reason }) => [line, reason]),
+          [[1, "message 3: no JSON in UTF-8: kept as it came"]],
+        );
+        assert.strictEqual(yield* exported(session), `${damaged}\n`);
+      }
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("of many conversations are read but for the damaged one, which is named by its bytes", () =>
+    Effect.gen(function* () {
+      const talk = (n: number) => ({
+        uuid: `0000000${n}-0000-4000-8000-000000000000`,
+        name: `talk ${n}`,
+        chat_messages: [1, 2].map((m) => ({ uuid: `${n}-${m}`, text: `hello ${n} ${m}`, sender: "human" })),
+      });
+      const text = JSON.stringify([1, 2, 3, 4].map(talk));
+      const at = text.indexOf('"talk 2');
       const folder = yield* folderOf({
-        "a.json": `${head}{"id":}]}`,
-        "b.json": Buffer.concat([Buffer.from(`${head}{"id":"`), Buffer.from([0xff]), Buffer.from('"}]}')]),
+        "conversations.json": `${text.slice(0, at)}#${text.slice(at + 1)}`,
+        "lines.jsonl": `${JSON.stringify(talk(5))}\n${JSON.stringify(talk(6)).replace('hello 6 1"', "hello 6 1")}\n`,
       });
       const report = yield* importAll(folder);
-      assert.strictEqual(report.eventsAppended, 0);
+      assert.deepInclude(report, { threads: 5, skipped: [] });
+      const [refused] = report.refused;
+      assert.strictEqual(refused?.line, 1);
+      assert.match(refused?.reason ?? "", /^\d+ bytes from byte \d+ of line 1 on are no conversation in JSON: mend/);
       assert.deepStrictEqual(
-        report.refused.map(({ reason }) => reason),
-        ["s: message 2 is not valid JSON", "s: message 2 is not UTF-8, from byte 80 of the document on"],
+        report.kept.map(({ line, reason }) => [line, reason]),
+        [[2, "message 1: no JSON in UTF-8: kept as it came"]],
       );
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("that are broken around their messages are refused with the place and the way out", () =>
+    Effect.gen(function* () {
+      const text = JSON.stringify(
+        { sessionId: "s", projectHash: "h", messages: [{ id: "1", type: "user" }] },
+        undefined,
+        1,
+      );
+      const folder = yield* folderOf({ "a.json": text.replace('"h",', '"h"') });
+      assert.deepStrictEqual(
+        (yield* importAll(folder)).refused.map(({ reason }) => reason),
+        [
+          "it is not valid JSON, from byte 2 of line 4 on: mend what stands there, or export it again from where it comes, and import that",
+        ],
+      );
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("that end in the middle are read as far as they go once their writer has been away for ten minutes", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const messages = [1, 2, 3].map((n) => ({ id: `${n}`, type: "user", content: `words ${n}` }));
+      const text = JSON.stringify({ sessionId: "s", projectHash: "h", messages });
+      const folder = yield* folderOf({ "a.json": text.slice(0, -12) });
+      const file = `${folder}/a.json`;
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, files: 0 });
+      const old = new Date(Date.now() - 700_000);
+      yield* fs.utimes(file, old, old);
+      const report = yield* importAll(folder);
+      assert.deepInclude(report, { messages: 2 });
+      assert.match(
+        report.refused[0]?.reason ?? "",
+        /^the document ends in the middle, from byte \d+ of line 1 on: import/,
+      );
+      yield* write(file, text);
+      assert.deepInclude(yield* importAll(folder), { messages: 3, refused: [] });
+      assert.strictEqual(yield* exported("s"), `${text}\n`);
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 

@@ -181,6 +181,31 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
     }).pipe(Effect.scoped),
   );
 
+  it.effect("asks a statement that is longer than any address, gives it as CSV, and saves it under an address", () =>
+    Effect.gen(function* () {
+      const { faults, page } = yield* opened("/sql");
+      const statement = `SELECT ${"/* a long thought */ ".repeat(2_000)}42 AS answer`;
+      const said = (name: string) => Effect.promise(() => page.getByRole("button", { name, exact: true }).click());
+      yield* Effect.promise(() => page.locator("textarea").fill(statement));
+      yield* said("Run");
+      yield* Effect.promise(() => page.getByRole("columnheader", { name: "answer" }).waitFor());
+      assert.strictEqual(new URL(page.url()).search, "");
+      const [file] = yield* Effect.promise(() =>
+        Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV", exact: true }).click()]),
+      );
+      assert.strictEqual(file.suggestedFilename(), "result.csv");
+      yield* Effect.promise(() => page.locator("input[name=name]").fill("long-thought"));
+      yield* said("Save");
+      yield* Effect.promise(() => page.waitForURL(/\/sql\?saved=long-thought$/));
+      yield* Effect.promise(() => page.getByRole("columnheader", { name: "answer" }).waitFor());
+      assert.strictEqual((yield* Effect.promise(() => page.locator("textarea").inputValue())).trim(), statement);
+      yield* Effect.promise(() => page.locator("textarea").fill("SELECT 7 AS short"));
+      yield* said("Run");
+      yield* Effect.promise(() => page.waitForURL(/\/sql\?q=SELECT\+7\+AS\+short$/));
+      assert.deepStrictEqual(faults, []);
+    }).pipe(Effect.scoped),
+  );
+
   it.effect(
     "shows the record as it was, on every screen until one comes back to now",
     () =>

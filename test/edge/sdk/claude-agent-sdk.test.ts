@@ -7,7 +7,7 @@ import * as World from "../../publish/World.ts";
 import * as NatsServer from "../../support/NatsServer.ts";
 import { sessionStore, type SessionStoreEntry } from "../../../src/edge/sdk/claude-agent-sdk.ts";
 import { Layer } from "effect";
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import * as History from "../../../src/domain/History.ts";
 import { client } from "./SdkWorld.ts";
 

@@ -1,6 +1,6 @@
 /** What a session leaves on disk when its recorder could not do its work, and who does it then. */
 import { assert, layer } from "@effect/vitest";
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

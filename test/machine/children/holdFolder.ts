@@ -1,5 +1,6 @@
 /** A process that holds a data folder until it is killed. Says "held" when it does. Argument: the folder. */
-import { NodeRuntime, NodeServices } from "@effect/platform-node";
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Console, Effect, Layer, Logger } from "effect";
 import * as DataFolder from "../../../src/machine/DataFolder.ts";
 import * as FolderLock from "../../../src/machine/FolderLockSqlite.ts";

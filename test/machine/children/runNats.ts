@@ -1,5 +1,6 @@
 /** A process that runs a supervised nats-server until it is killed. Prints the server's pid. Argument: the folder. */
-import { NodeRuntime, NodeServices } from "@effect/platform-node";
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Console, Effect, Layer, Option } from "effect";
 import * as DataFolder from "../../../src/machine/DataFolder.ts";
 import * as NatsBinary from "../../../src/machine/nats/NatsBinary.ts";

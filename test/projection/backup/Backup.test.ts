@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber, References, Stream } from "effect";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
@@ -124,6 +124,39 @@ describe("a backup", { timeout: 60_000 }, () => {
       World.flipEvent(root, 15);
       assert.match((yield* Effect.flip(withLog(root, backup(root, into)))).message, /hole at sequence 15/);
       assert.strictEqual(readFileSync(join(into, "manifest.json"), "utf8"), manifest);
+    }),
+  );
+
+  it.live("is not continued over a last segment that is not as it was written: what that lacks would be gone", () =>
+    Effect.gen(function* () {
+      const { into } = yield* folders;
+      const { root } = yield* folderWith(10);
+      const { manifest } = yield* withLog(root, backup(root, into));
+      const written = readFileSync(join(into, "manifest.json"), "utf8");
+      flip(join(into, manifest.stream.segments.at(-1)?.path ?? ""), 700);
+      yield* withLog(root, appendAll("later", 10));
+      assert.match((yield* Effect.flip(withLog(root, backup(root, into)))).message, /not as it was written/);
+      assert.strictEqual(readFileSync(join(into, "manifest.json"), "utf8"), written);
+    }),
+  );
+
+  it.live("is restored into no folder that something came into meanwhile", () =>
+    Effect.gen(function* () {
+      const { back, into } = yield* folders;
+      const { root } = yield* folderWith(3);
+      yield* withLog(root, backup(root, into));
+      const came = join(back, "came meanwhile");
+      const restored = Restore.restore({
+        from: into,
+        into: back,
+        onProgress: () =>
+          Effect.sync(() => {
+            mkdirSync(back, { recursive: true });
+            writeFileSync(came, "theirs");
+          }),
+      }).pipe(Effect.provide(NodeServices.layer), quietly);
+      assert.deepInclude(yield* Effect.flip(restored), { _tag: "BackupUnusable" });
+      assert.strictEqual(readFileSync(came, "utf8"), "theirs");
     }),
   );
 

@@ -17,7 +17,7 @@ import { thread } from "../../../src/domain/History.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as StreamFiles from "../../../src/log/blocks/StreamFiles.ts";
 import * as StoreSwap from "../../../src/machine/StoreSwap.ts";
-import * as Generations from "../../../src/projection/rebuild/Generations.ts";
+import * as KeptFiles from "../../../src/projection/rebuild/KeptFiles.ts";
 import { verify } from "../../../src/projection/verify/Verify.ts";
 import { temporaryFolder } from "../World.ts";
 import * as World from "./World.ts";
@@ -249,7 +249,7 @@ describe("healing", { timeout: 60_000 }, () => {
       assertWhole(verified);
       assert.deepStrictEqual(shapes(after), shapes(before));
       assert.deepStrictEqual(
-        Generations.kept(World.folderOf(root).database).map(({ name }) => name),
+        KeptFiles.kept(World.folderOf(root).database).map(({ name }) => name),
         ["recollect-1.db"],
       );
     }),

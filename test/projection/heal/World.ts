@@ -1,6 +1,6 @@
 /** A data folder with a real store in it, made, damaged and healed by the tests of healing. */
 import Database from "better-sqlite3";
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer, Option, References, Stream } from "effect";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 /** An attack, and the world it is tried in: one daemon as people start it, with two tenants and users of every role. */
-import { NodeServices } from "@effect/platform-node";
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import {
   connect,
   type ConnectionOptions,

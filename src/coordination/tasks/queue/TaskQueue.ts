@@ -10,7 +10,7 @@
  * - an entry that was given back comes again after its delay, and one that is done or withdrawn never;
  * - a take that is interrupted keeps no entry from others.
  *
- * The queue knows nothing of a task's state. Whoever takes an entry asks the log what it means.
+ * The queue knows nothing of a task's state. The taker of an entry asks the log what it means.
  */
 import { Context, type Effect } from "effect";
 import type { TaskPriority } from "../../../domain/task/TaskEvents.ts";

@@ -4,7 +4,7 @@
  * Room: coordination.
  *
  * A take waits until the server is there, and goes on when it has moved; what has to be known now is `LogUnavailable` as
- * long as it is away. What this process holds it answers for on every connection.
+ * long as it is away. It answers for entries of this process on every connection.
  */
 import { Clock, Context, Deferred, Effect, Layer } from "effect";
 import { backoff } from "../../../log/connection/Backoff.ts";

@@ -26,7 +26,7 @@ import { type TaskPriority, TaskSubmitted } from "../../../domain/task/TaskEvent
 import { LogUnavailable } from "../../../log/EventLog.ts";
 import { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../../../log/connection/PatienceNats.ts";
-import { ask } from "../../../log/connection/RequestNats.ts";
+import { ask, isPlace } from "../../../log/connection/RequestNats.ts";
 import { ServerClock } from "../../../log/connection/ServerClockNats.ts";
 import { decodeToken, encodeToken, root } from "../../../log/Subject.ts";
 import { Buckets } from "../../bucket/Bucket.ts";
@@ -155,7 +155,7 @@ const isFirst = (receipt: string): boolean => {
   return tokens[tokens.length > 9 ? 6 : 4] === "1";
 };
 
-/** The subject says which task it is. What the body says is a help, and no harm when it cannot be read. */
+/** The subject says which task it is. The body is a help, and no harm when it cannot be read. */
 const entryOf = (message: Msg) => {
   const taskId = decodeToken(message.subject.slice(message.subject.lastIndexOf(".") + 1));
   if (taskId === undefined) return undefined;
@@ -301,7 +301,9 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
     for (let attempt = 0; ; attempt++) {
       const answer = yield* Effect.promise(() => ask(nc, link, { subject, payload, timeoutMillis: putMillis }));
       if (answer._tag === "Answer") {
-        const { error }: { readonly error?: { readonly description: string } } = answer.message.json();
+        const { error, seq }: { readonly error?: { readonly description: string }; readonly seq?: unknown } =
+          answer.message.json();
+        if (error === undefined && !isPlace(seq)) return yield* unavailable("no acknowledgement of a stream");
         if (error === undefined) {
           if (waiting.priority !== "normal") yield* say(newsOf(tenant, waiting), "");
           return true;

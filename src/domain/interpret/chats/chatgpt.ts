@@ -4,7 +4,7 @@
  * Room: domain.
  *
  * Choices: a message is known by its node's id, and its parent by `parent`, so that branches of an edited prompt are both
- * there. What the model sends to a recipient (`python`, `browser`) is a call; the message of role tool that follows is its
+ * there. A message of the model to a recipient (`python`, `browser`) is a call; the message of role tool that follows is its
  * result. Messages that the page hides are words of the program. The export counts no tokens.
  */
 import type { Part } from "../../thread/Content.ts";

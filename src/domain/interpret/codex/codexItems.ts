@@ -229,7 +229,7 @@ const message = (
         messageId,
         segment: "",
         role,
-        // What a sub-agent is asked, its parent has said.
+        // A sub-agent's prompt was said by its parent.
         kind: isPrompt && carry["subAgent"] === true ? "task" : undefined,
         parts: partsOf(item["content"]),
         model: assistant ? told.model : undefined,

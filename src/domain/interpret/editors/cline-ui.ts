@@ -3,7 +3,7 @@
  *
  * Room: domain.
  *
- * What is said here is said in the conversation with the provider too, so it is a notice; a request (`api_req_started`)
+ * Its words stand in the conversation with the provider too, so each is a notice; a request (`api_req_started`)
  * counts its tokens, once by its time, since it is written again when its answer has come.
  */
 import { cutText } from "../../secret/CutText.ts";

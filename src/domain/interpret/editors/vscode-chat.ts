@@ -4,7 +4,7 @@
  * Room: domain.
  *
  * A line of the log is the whole state (kind 0), a value set (1), elements appended behind the first `i` (2), or a value
- * deleted (3), each at the path `k`. What is remembered of the state is small: the ids of the newest requests, and how
+ * deleted (3), each at the path `k`. The state that is remembered is small: the ids of the newest requests, and how
  * many pieces their answers have. A piece that is cut off again says nothing any more.
  */
 import type { Fact } from "../../Fact.ts";

@@ -4,7 +4,7 @@
  * Room: domain.
  *
  * Read off the documentation of Claude Code 2.1 (34 events), Codex 0.163, Gemini CLI 0.30, Cursor 3.24, Copilot CLI 1 and
- * OpenCode 1.17. What has no meaning here is kept as it came.
+ * OpenCode 1.17. A field without a meaning here is kept as it came.
  */
 import { isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../../Json.ts";
 import { argumentsValue, idAt } from "../facts.ts";

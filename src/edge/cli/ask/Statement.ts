@@ -7,12 +7,8 @@ import { Effect, FileSystem, Option, Stdio, Stream } from "effect";
 import { Argument, Flag } from "effect/cli";
 import type { SqlOptions, Value } from "../../../query/Sql.ts";
 import { Query } from "../../../query/Query.ts";
-import { defaultTenant } from "../../../domain/History.ts";
-import { DataFolder } from "../../../machine/DataFolder.ts";
-import * as Instance from "../../../machine/Instance.ts";
-import { Attach } from "../Attach.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
-import { where } from "../Flags.ts";
+import * as RunningDaemon from "../http/RunningDaemon.ts";
 import * as Output from "../Output.ts";
 import { zone } from "./AskFlags.ts";
 import { type Form, print } from "./Forms.ts";
@@ -122,18 +118,12 @@ const limitsOf = (input: Limits): SqlOptions => ({
   zone: Option.getOrUndefined(input.tz),
 });
 
-/** True when a store runs in the folder. */
-const isRunning = Effect.gen(function* () {
-  const folder = yield* (yield* Attach).folder(yield* where);
-  const found = Instance.find().pipe(Effect.provideService(DataFolder, folder));
-  return Option.isSome(yield* Effect.orElseSucceed(found, () => Option.none()));
-});
-
 /** Records a statement where a store runs, before it is asked. */
 export const recorded = Effect.fnUntraced(function* (statement: string, parameters: Readonly<Record<string, Value>>) {
-  if (!(yield* isRunning)) return;
+  const running = yield* RunningDaemon.instance;
+  if (Option.isNone(running)) return;
   const { audit } = yield* Effect.promise(() => import("./Audit.ts"));
-  yield* audit({ statement, parameters, door: "cli" }, defaultTenant);
+  yield* audit({ statement, parameters, running: running.value });
 });
 
 /** Asks, and prints the answer. */

@@ -87,5 +87,5 @@ export const followTranscripts = Effect.fn("cli.follow")(function* (input: Follo
         began(report, watched, input.json),
       ),
     onNews: say,
-  }).pipe(Effect.onInterrupt(() => Output.note("Ended. What was read is on disk.")));
+  }).pipe(Effect.onInterrupt(() => Output.note("Ended. Everything read so far is on disk.")));
 });

@@ -16,7 +16,8 @@ import { codeOf, measures, type Report, reportOf, type State, thresholdOf } from
 import { Checked } from "../Failure.ts";
 import { where } from "../Flags.ts";
 import * as Output from "../Output.ts";
-import { gather, machineNumbers, type Named, type StoreNumbers } from "./StoreNumbers.ts";
+import type { Named } from "./Named.ts";
+import { gather, machineNumbers, type StoreNumbers } from "./StoreNumbers.ts";
 
 const maxThresholds = 64;
 const defaultTimeoutSeconds = 10;

@@ -6,7 +6,8 @@
  * Pure. States and exit codes are those of the Monitoring Plugins Guidelines: 0 ok, 1 warning, 2 critical, 3 unknown.
  */
 import { mostUsed } from "../../../coordination/quotas/TenantQuotas.ts";
-import { type MachineNumbers, type Named, severityOf, type StoreNumbers } from "./StoreNumbers.ts";
+import { type Named, severityOf } from "./Named.ts";
+import type { MachineNumbers, StoreNumbers } from "./StoreNumbers.ts";
 
 export type State = "ok" | "warning" | "critical" | "unknown";
 export const codeOf: Readonly<Record<State, number>> = { ok: 0, warning: 1, critical: 2, unknown: 3 };

@@ -6,7 +6,7 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { readModels } from "../../../../projections/all.ts";
-import * as Generations from "../../../projection/rebuild/Generations.ts";
+import * as KeptFiles from "../../../projection/rebuild/KeptFiles.ts";
 import type { LossRefused } from "../../../projection/rebuild/AcceptLoss.ts";
 import { rebuild as rebuildFile, type Rebuilt } from "../../../projection/rebuild/Rebuild.ts";
 import * as LastVerified from "../../../projection/verify/LastVerified.ts";
@@ -86,11 +86,11 @@ const refusal = Effect.fnUntraced(function* (refused: LossRefused, isJson: boole
 
 const discardKept = Effect.fnUntraced(function* (path: string, name: string, isJson: boolean) {
   const isGone = yield* Effect.try({
-    try: () => Generations.discardKept(path, name),
+    try: () => KeptFiles.discard(path, name),
     catch: (cause) => new BadRequest({ message: `${name} cannot be removed: ${String(cause)}` }),
   });
   if (!isGone) {
-    const names = Generations.kept(path).map((kept) => kept.name);
+    const names = KeptFiles.kept(path).map((kept) => kept.name);
     return yield* new NotFound({
       message: `No kept file of this store is named ${name}.`,
       hint: names.length === 0 ? "None is kept." : `There are: ${names.join(", ")}`,
@@ -193,7 +193,7 @@ export const verify = Command.make(
     function* (input) {
       if (Option.isSome(input.since) && Option.isSome(input.from))
         return yield* new BadRequest({ message: "--since and --from both say where to begin.", hint: "Give one." });
-      // What is not folded yet could not be compared.
+      // Events not folded yet could not be compared.
       yield* caughtUp(yield* Progress.make(Progress.events));
       const path = yield* database;
       const started = yield* now;

@@ -3,13 +3,15 @@
  *
  * Room: edge.
  */
-import { Clock, Effect } from "effect";
+import { Clock, Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { NotWell } from "../Failure.ts";
-import { json, store } from "../Flags.ts";
+import { json, recollect, store } from "../Flags.ts";
+import * as RunningDaemon from "../http/RunningDaemon.ts";
 import * as Output from "../Output.ts";
 import { sayIntegrity } from "./StatusIntegrity.ts";
-import { gather, severityOf, type StoreNumbers } from "./StoreNumbers.ts";
+import { severityOf } from "./Named.ts";
+import type { StoreNumbers } from "./StoreNumbers.ts";
 
 const sayStream = Effect.fnUntraced(function* (stream: StoreNumbers["stream"]) {
   if (stream === null) return yield* Output.line("stream      cannot be used; see below");
@@ -60,6 +62,67 @@ const sayAllWell = Effect.fnUntraced(function* (found: StoreNumbers) {
   );
 });
 
+const show = Effect.fnUntraced(function* (
+  found: StoreNumbers,
+  input: { readonly all: boolean; readonly json: boolean },
+) {
+  const bad = found.conditions.filter((one) => severityOf(one) !== "ok");
+  const ending = bad.length === 0 ? Effect.void : new NotWell({ message: bad.map(({ name }) => name).join(", ") });
+  if (input.json) return yield* Effect.andThen(Output.json(found), ending);
+  const { conditions, disk, nats, projections, replicas, snapshots, spool, stream, wal } = found;
+  // A pipe gets everything, as a script may look for any of it.
+  if (process.stdout.isTTY === true && !input.all && isQuiet(found)) return yield* sayAllWell(found);
+  yield* sayStream(stream);
+  yield* Output.line(`threads     ${Output.count(found.threads)}`);
+  if (found.tasks.length > 0) yield* Output.line(`tasks       ${tasksLine(found.tasks)}`);
+  for (const { bytesPerDay, eventsPerMinute, tenant, threads } of found.quotas) {
+    const said = [
+      bytesPerDay === null ? [] : [`${Output.bytes(bytesPerDay.used)} of ${Output.bytes(bytesPerDay.limit)} today`],
+      threads === null ? [] : [`${Output.count(threads.used)} of ${Output.count(threads.limit)} threads`],
+      eventsPerMinute === null ? [] : [`at most ${Output.count(eventsPerMinute.limit)} events a minute`],
+    ].flat();
+    yield* Output.line(`quota       ${tenant}: ${said.join(", ")}`);
+  }
+  yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
+  yield* Output.line(
+    `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,
+  );
+  if (spool !== null && spool.waiting + spool.setAside > 0) {
+    const overdue = spool.overdue ? ", overdue" : "";
+    const since = spool.oldestAt === null ? "" : ` since ${Output.moment(spool.oldestAt)} UTC${overdue}`;
+    yield* Output.said(
+      `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,
+    );
+  }
+  if (disk !== null)
+    yield* Output.line(
+      `disk        ${Output.bytes(disk.freeBytes)} free, ${disk.freePercent} %; WAL ${Output.bytes(wal.databaseBytes + wal.spoolBytes)}`,
+    );
+  if (replicas !== null && replicas.wanted > 1)
+    yield* Output.line(`replicas    ${replicas.current} of ${replicas.wanted} current`);
+  yield* sayIntegrity({ ...found, conditions: [], verified: found.verified ?? undefined }, found.history);
+  const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
+    name,
+    String(checkpoint),
+    String(gap),
+    gap === 0 ? "-" : Output.duration(lagMillis),
+    String(deadLetters),
+  ]);
+  yield* Output.line();
+  for (const text of Output.table(["projection", "checkpoint", "gap", "lag", "dead letters"], rows))
+    yield* Output.line(text);
+  for (const { hint, message, name } of conditions) yield* Output.note(`\n${name}: ${message}\n  ${hint}`);
+  yield* ending;
+});
+
+/** The daemon's answer, which asks the server anew; where none comes, this command opens the store and looks itself. */
+const found = Effect.gen(function* () {
+  if (Option.isSome((yield* recollect).asOf)) return undefined;
+  const running = yield* RunningDaemon.instance;
+  const question = { method: "GET", path: "/v1/status" } as const;
+  return Option.isNone(running) ? undefined : yield* RunningDaemon.asked(running.value, question);
+});
+
 export const status = Command.make(
   "status",
   {
@@ -70,55 +133,11 @@ export const status = Command.make(
     json,
   },
   Effect.fn("cli.status")(function* (input) {
-    const found = yield* gather;
-    const bad = found.conditions.filter((one) => severityOf(one) !== "ok");
-    const ending = bad.length === 0 ? Effect.void : new NotWell({ message: bad.map(({ name }) => name).join(", ") });
-    if (input.json) return yield* Effect.andThen(Output.json(found), ending);
-    const { conditions, disk, nats, projections, replicas, snapshots, spool, stream, wal } = found;
-    // A pipe gets everything, as a script may look for any of it.
-    if (process.stdout.isTTY === true && !input.all && isQuiet(found)) return yield* sayAllWell(found);
-    yield* sayStream(stream);
-    yield* Output.line(`threads     ${Output.count(found.threads)}`);
-    if (found.tasks.length > 0) yield* Output.line(`tasks       ${tasksLine(found.tasks)}`);
-    for (const { bytesPerDay, eventsPerMinute, tenant, threads } of found.quotas) {
-      const said = [
-        bytesPerDay === null ? [] : [`${Output.bytes(bytesPerDay.used)} of ${Output.bytes(bytesPerDay.limit)} today`],
-        threads === null ? [] : [`${Output.count(threads.used)} of ${Output.count(threads.limit)} threads`],
-        eventsPerMinute === null ? [] : [`at most ${Output.count(eventsPerMinute.limit)} events a minute`],
-      ].flat();
-      yield* Output.line(`quota       ${tenant}: ${said.join(", ")}`);
-    }
-    yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
-    yield* Output.line(
-      `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,
-    );
-    if (spool !== null && spool.waiting + spool.setAside > 0) {
-      const overdue = spool.overdue ? ", overdue" : "";
-      const since = spool.oldestAt === null ? "" : ` since ${Output.moment(spool.oldestAt)} UTC${overdue}`;
-      yield* Output.said(
-        `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,
-      );
-    }
-    if (disk !== null)
-      yield* Output.line(
-        `disk        ${Output.bytes(disk.freeBytes)} free, ${disk.freePercent} %; WAL ${Output.bytes(wal.databaseBytes + wal.spoolBytes)}`,
-      );
-    if (replicas !== null && replicas.wanted > 1)
-      yield* Output.line(`replicas    ${replicas.current} of ${replicas.wanted} current`);
-    yield* sayIntegrity({ ...found, conditions: [], verified: found.verified ?? undefined }, found.history);
-    const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
-      name,
-      String(checkpoint),
-      String(gap),
-      gap === 0 ? "-" : Output.duration(lagMillis),
-      String(deadLetters),
-    ]);
-    yield* Output.line();
-    for (const text of Output.table(["projection", "checkpoint", "gap", "lag", "dead letters"], rows))
-      yield* Output.line(text);
-    for (const { hint, message, name } of conditions) yield* Output.note(`\n${name}: ${message}\n  ${hint}`);
-    yield* ending;
-  }, store),
+    const answer = yield* found;
+    if (answer !== undefined) return yield* show(answer as StoreNumbers, input);
+    const { gather } = yield* Effect.promise(() => import("./StoreNumbers.ts"));
+    return yield* store(Effect.flatMap(gather, (numbers) => show(numbers, input)));
+  }),
 ).pipe(
   Command.withDescription("Stream, projections with gap and lag, snapshots, NATS"),
   Command.withExamples([{ command: "recollect status", description: "Exit code 0 only when all is well" }]),

@@ -20,20 +20,9 @@ import { SnapshotStore } from "../../../snapshot/SnapshotStore.ts";
 import { Attach } from "../Attach.ts";
 import { where } from "../Flags.ts";
 import * as Output from "../Output.ts";
+import type { Named } from "./Named.ts";
 import { conditionsOf as spoolConditions, spoolTotals } from "../spool/Spool.ts";
 
-/** An obstacle, with the command that repairs it. */
-export interface Named {
-  readonly name: string;
-  readonly field: string | null;
-  readonly message: string;
-  readonly hint: string;
-}
-
-/** Conditions that pass by themselves, or only tell. */
-const harmless: ReadonlySet<string> = new Set(["rebuilding", "restored"]);
-/** Nothing is lost or refused by them now. */
-const warnings: ReadonlySet<string> = new Set(["compressed", "streamSettings", "diskLow", "spoolOverdue", "clockOff"]);
 /** A clock that is off by more than machines that keep time are. */
 const clockOffMillis = 5_000;
 
@@ -48,11 +37,6 @@ const clockCondition = (skewMillis: number | undefined): ReadonlyArray<Named> =>
       hint: "Set it, as by NTP: due times, pauses and schedules go by the log's clock, but events say when they happened by this one.",
     },
   ];
-};
-
-export const severityOf = ({ name }: Pick<Named, "name">): "ok" | "warning" | "critical" => {
-  if (harmless.has(name)) return "ok";
-  return warnings.has(name) ? "warning" : "critical";
 };
 
 const streamOf = ({ bytes, created, firstSequence, lastSequence, messages }: LogInfo) => ({

@@ -256,7 +256,7 @@ const discard = Command.make(
   Effect.fn("cli.spool.discard")(function* (input) {
     const which = yield* whichOf(input);
     const file = yield* spoolFile;
-    // What is given up is told first: whoever keeps this output has lost nothing.
+    // The commands given up are told first: with this output kept, nothing is lost.
     const shown = yield* SpoolList.show({ file, which });
     if (input.json) yield* Output.json({ discarded: shown });
     else for (const one of shown) yield* Output.json(one);

@@ -187,7 +187,7 @@ export const schedule = Command.make("schedule").pipe(
     add,
     list,
     change("pause", "Submit no more, until it is resumed", (found) => ({ ...found, paused: true })),
-    // What would have come while it was paused is not missed.
+    // Times that passed while it was paused are not missed.
     change("resume", "Submit again, from now on", (found, now) => ({
       ...found,
       paused: false,

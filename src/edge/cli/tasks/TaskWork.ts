@@ -9,7 +9,7 @@
  * lease, `RECOLLECT_TASK_TOKEN`.
  *
  * It leads a process group, which is ended (SIGTERM, the grace, SIGKILL) when its lease is lost, its task cancelled or too
- * long, the worker stopped, or killed however hard. What it writes is the log of its attempt.
+ * long, the worker stopped, or killed however hard. Its output is the log of its attempt.
  */
 import { Effect, type Scope } from "effect";
 import { Argument, Command, Flag } from "effect/cli";

@@ -69,7 +69,7 @@ const flags = {
 
 const listed = Effect.fn("cli.tasks")(function* (input: Command.Command.Config.Infer<typeof flags>) {
   const query = yield* Query;
-  // Who asks for something by name gets it wherever it is.
+  // A task asked for by name is given wherever it is.
   const isWhole = (input.deadLetters || Option.isSome(input.batch) || Option.isSome(input.parent)) && !input.archived;
   const found = yield* query.tasks({
     limit: input.limit,

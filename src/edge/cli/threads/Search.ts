@@ -77,7 +77,8 @@ const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
     const room = how.screen.columns - id.length - about.length - 4;
     // A long title has a line of its own.
     const title = fitted(threadTitle(thread), Math.max(room, how.screen.columns - id.length - 2));
-    yield* Output.styled(`${at === 0 ? "" : "\n"}${bold(id, how.screen)}  ${title}\n  ${dim(about, how.screen)}`);
+    yield* Output.styled(`${at === 0 ? "" : "\n"}${bold(id, how.screen)}  ${title}`);
+    if (about !== "") yield* Output.styled(`  ${dim(about, how.screen)}`);
     for (const hit of hits) yield* Output.styled(hitLine(hit, how));
     if (count > hits.length)
       yield* Output.styled(

@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * What a person reads is cut where it is long; `--json` and `recollect export` have all of it.
+ * The text for a person is cut where it is long; `--json` and `recollect export` have all of it.
  */
 import type { CompactionRow, MessageRow, PartRow, ToolCallRow } from "../../../query/Query.ts";
 import * as Output from "../Output.ts";

@@ -8,6 +8,7 @@
 import { Schema } from "effect";
 import type { ThreadFilterName } from "../../../query/ThreadFilter.ts";
 import { Part } from "../../../domain/thread/Content.ts";
+import { MessageUsage } from "../../../domain/Tokens.ts";
 
 const Text = Schema.String;
 export const optional = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.UndefinedOr(schema));
@@ -94,6 +95,8 @@ export const MessageRead = Schema.Struct({
   occurredAt: Time,
   /** `unfinished` while it is being said, `aborted` when it broke off; else as its provider says. */
   stopReason: optional(Text),
+  /** Tokens that its provider counted for it: everything sent and received, with parts of them. Absent where nothing says so. */
+  usage: optional(MessageUsage),
   /** True: less is here than was said. */
   isCut: Schema.Boolean,
 }).annotate({ identifier: "Message" });

@@ -6,7 +6,7 @@
 import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Access, moving, named, Needs, usual, writing } from "./Access.ts";
-import { asOf, byId, Count, numberFrom, optional, Published, sequence } from "./Shapes.ts";
+import { aboutFields, asOf, byId, Count, numberFrom, optional, Published, sequence } from "./Shapes.ts";
 
 const Text = Schema.String;
 /** Fields as the command line prints them with `--json`. */
@@ -86,6 +86,10 @@ export const Limits = HttpApiGroup.make("limits")
   .annotate(OpenApi.Title, "Limits");
 
 const SqlValue = Schema.NullOr(Schema.Union([Text, Schema.Finite]));
+/** One SELECT, WITH, VALUES or EXPLAIN over the views. */
+const Statement = Text.check(Schema.isMinLength(1), Schema.isMaxLength(100_000));
+/** Values of `:name` by name, or of `?` in their order: texts, numbers, null. */
+const SqlParameters = Schema.Union([Schema.Record(Text, SqlValue), Schema.Array(SqlValue)]);
 
 const ReportColumns = Schema.Array(Schema.Struct({ name: Text, unit: Text, doc: Text }));
 
@@ -139,12 +143,10 @@ export const Sql = HttpApiGroup.make("sql")
   .add(
     HttpApiEndpoint.post("sql", "/v1/sql", {
       payload: Schema.Struct({
-        /** One SELECT, WITH, VALUES or EXPLAIN over the views. */
-        statement: Text.check(Schema.isMinLength(1), Schema.isMaxLength(100_000)),
+        statement: Statement,
         /** 1 to 60; default 30. */
         timeoutSeconds: optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }))),
-        /** Values of `:name` by name, or of `?` in their order: texts, numbers, null. */
-        parameters: optional(Schema.Union([Schema.Record(Text, SqlValue), Schema.Array(SqlValue)])),
+        parameters: optional(SqlParameters),
         /** `masked`: columns that may hold what persons said or did read NULL, and only the public views are there. */
         personal: optional(Schema.Literals(["shown", "masked"])),
       }),
@@ -158,6 +160,14 @@ export const Sql = HttpApiGroup.make("sql")
         OpenApi.Description,
         "Runs in a process of its own, which is ended at the timeout and when the client goes away. With `accept: application/x-ndjson` one row a line as SQLite finds them, of any number; else one array. The views hold every tenant, so this is for operators.",
       ),
+    HttpApiEndpoint.post("asked", "/v1/sql/asked", {
+      payload: Schema.Struct({ statement: Statement, parameters: optional(SqlParameters), ...aboutFields }),
+      success: [Published.pipe(HttpApiSchema.status(201)), Published.pipe(HttpApiSchema.status(202))],
+      error: writing,
+    })
+      .annotate(Needs, "operator")
+      .annotate(OpenApi.Summary, "Record that a statement is asked on the command line")
+      .annotate(OpenApi.Description, "`recollect sql` reads the database itself, and says here first what it asks."),
     HttpApiEndpoint.get("views", "/v1/views", { success: Schema.Array(Open), error: usual }).annotate(
       OpenApi.Summary,
       "Every view and column, with what it means",

@@ -62,7 +62,7 @@ const TaskRead = Schema.Struct({
 /** One claim of a task. */
 const Lease = Schema.Struct({
   taskId: Text,
-  /** Names the claim in every request that follows. Whoever has it is this worker. */
+  /** Names the claim in every request that follows. Its holder is this worker. */
   lease: Text,
   /** The fencing token: a later claim of the task has a larger one. */
   token: Count,

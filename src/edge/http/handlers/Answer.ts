@@ -20,7 +20,7 @@ import { type Client, TenantClients } from "../TenantClients.ts";
 /** Status, and seconds after which the same request may succeed. */
 type Kind = readonly [status: number, retryAfter?: number];
 
-/** Every tagged error that a service fails with, whatever it is about. What is not here is a fault of ours. */
+/** Every tagged error that a service fails with, whatever it is about. Any other is a fault of ours. */
 const kinds: Readonly<Record<string, Kind>> = {
   InvalidEvent: [422],
   AppendRefused: [422],

@@ -14,7 +14,7 @@ export interface EventPage {
 }
 
 /**
- * The first `limit` events of the log, and the sequence of the last of them when the log has more. What waits on this
+ * The first `limit` events of the log, and the sequence of the last of them when the log has more. An event that waits on this
  * machine has no sequence to go on from: it does not count, and comes whole with the last page.
  */
 export const eventPage = <E, R>(

@@ -9,10 +9,12 @@
 import { Effect, Schedule, Stream } from "effect";
 import { HttpServerRequest, HttpServerResponse } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
-import { type Watchable, Watch } from "../../../coordination/watch/Watch.ts";
+import { isMisfit } from "../../../domain/Event.ts";
+import { type Seen, type Watchable, Watch } from "../../../coordination/watch/Watch.ts";
 import { newId } from "../../../publish/write/NewEvent.ts";
 import { Api } from "../api/Api.ts";
-import { HttpDoor, Principal } from "../Guard.ts";
+import { HttpDoor, mayAct, Principal } from "../Guard.ts";
+import { isOfAllTenants } from "../OfAllTenants.ts";
 import { refused } from "../Problem.ts";
 import { answer, problemOf } from "./Answer.ts";
 import { agUi, asEvent, asLine, events, type Said } from "./FollowForm.ts";
@@ -69,6 +71,13 @@ const placeOf = (header: string | undefined) => {
   return /^\d{1,16}$/.test(header) ? Effect.succeed(Number(header)) : Effect.fail(noPlace);
 };
 
+/** Quotas are of all tenants, whichever tenant's configuration holds them. */
+const isForOperators = (seen: Seen): boolean =>
+  seen._tag === "Event" &&
+  !isMisfit(seen.entry) &&
+  seen.entry.history.kind === "config" &&
+  isOfAllTenants("config", new TextDecoder().decode(seen.entry.body));
+
 const follow = Effect.fnUntraced(function* (request: {
   readonly query: Asked & { readonly after?: number | "now" | undefined; readonly forSeconds?: number | undefined };
   readonly headers: { readonly "last-event-id"?: string | undefined };
@@ -89,7 +98,9 @@ const follow = Effect.fnUntraced(function* (request: {
   );
   const over = query.forSeconds === undefined ? Effect.never : Effect.sleep(query.forSeconds * 1_000);
   const written = (said: ReadonlyArray<Said>) => said.map(isLines ? asLine : asEvent).join("");
+  const seesAll = mayAct(principal.role, "operator");
   const news = watch.watch(target, { after }).pipe(
+    Stream.filter((seen) => seesAll || !isForOperators(seen)),
     Stream.map((seen) => written(form.of(seen))),
     // The head was sent: what stands in the way is said as the last thing.
     Stream.catch((error) => {

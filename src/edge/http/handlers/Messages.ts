@@ -55,6 +55,7 @@ const ofRow = (row: MessageRow): ReadMessage => ({
   ),
   occurredAt: row.occurredAt ?? row.assumedAt ?? 0,
   stopReason: row.stopReason ?? undefined,
+  usage: row.usage ?? undefined,
   isCut: row.parts.some(({ contentBytes, text }) => Buffer.byteLength(text ?? "") < contentBytes),
 });
 

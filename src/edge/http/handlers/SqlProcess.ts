@@ -77,7 +77,7 @@ const whole = Effect.fnUntraced(function* (asked: Asked) {
   return HttpServerResponse.text(`[${held.pieces.join(",\n")}]`, { contentType: "application/json", headers });
 }, Effect.scoped);
 
-/** A row a line, of any number. What fails before the first row is a status; behind it the answer is cut. */
+/** A row a line, of any number. A failure before the first row is a status; behind it the answer is cut. */
 const lines = Effect.fnUntraced(function* (asked: Asked) {
   if (!(yield* sqlAtOnce.takeIfAvailable(1))) return yield* busy;
   const scope = yield* Scope.make();

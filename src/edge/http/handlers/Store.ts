@@ -6,6 +6,7 @@
 import { Context, Effect, Stream } from "effect";
 import { HttpServerResponse } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
+import { auditSql } from "../../../client/AuditedSql.ts";
 import { Configuration } from "../../../coordination/config/Configuration.ts";
 import { Limits } from "../../../coordination/limits/Limits.ts";
 import { EventLog } from "../../../log/EventLog.ts";
@@ -115,7 +116,17 @@ const dictionary = Effect.gen(function* () {
 }).pipe(Effect.scoped);
 
 export const sql = HttpApiBuilder.group(Api, "sql", (handlers) =>
-  handlers.handleAll({ sql: ({ payload }) => reading(ask(payload)), views: () => answer(dictionary) }),
+  handlers.handleAll({
+    sql: ({ payload }) => reading(ask(payload)),
+    asked: ({ payload }) =>
+      answer(
+        Effect.gen(function* () {
+          const { about, data } = yield* split(payload);
+          return publishedAs(yield* auditSql({ ...data, door: "cli", about, actor: about.actor }));
+        }),
+      ),
+    views: () => answer(dictionary),
+  }),
 );
 
 const forEver = { "cache-control": "private, max-age=31536000, immutable" };
@@ -124,10 +135,12 @@ export const blobs = HttpApiBuilder.group(Api, "blobs", (handlers) =>
   handlers.handleAll({
     put: ({ payload }) =>
       answer(
-        Effect.map(
-          EventLog.use((log) => Publisher.use(({ policy }) => log.putBlob(policy().stored?.bytes(payload) ?? payload))),
-          (kept) => json(kept, { status: 201 }),
-        ),
+        Effect.gen(function* () {
+          const { tenant } = yield* Principal;
+          const { policy } = yield* Publisher;
+          const bytes = policy().stored?.bytes(payload) ?? payload;
+          return json(yield* EventLog.use((log) => log.putBlob(bytes, tenant)), { status: 201 });
+        }),
       ),
     get: ({ params: { sha256 } }) =>
       answer(

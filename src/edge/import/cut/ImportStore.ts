@@ -123,7 +123,7 @@ const once = Effect.fnUntraced(function* (job: ImportRun, file: Found, isFirst: 
   return yield* isStill;
 }, Effect.scoped);
 
-/** All sessions of a database. What cannot be read of it is refused; what was read before stays. */
+/** All sessions of a database. Rows that cannot be read are refused; rows read before stay. */
 export const importStore = Effect.fn("edge.importStore")(function* (job: ImportRun, file: Found) {
   const read = Effect.gen(function* () {
     for (let attempt = 1; attempt <= attempts; attempt++) if (yield* once(job, file, attempt === 1)) return;

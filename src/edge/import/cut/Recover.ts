@@ -3,8 +3,8 @@
  *
  * Room: edge.
  *
- * Everything of the line is given back, in order: records with their value, what is left over without one. What stands
- * inside a torn record is no record: only what is a line of the file's own format counts.
+ * Everything of the line is given back, in order: records with their value, what is left over without one. A record that stands
+ * inside a torn one is no record: only what is a line of the file's own format counts.
  */
 import { isUtf8 } from "node:buffer";
 import { isObject, type JsonValue } from "../../../domain/Json.ts";

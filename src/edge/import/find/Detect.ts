@@ -4,19 +4,20 @@
  * Room: edge.
  *
  * First its first lines are looked at; a format's line gives it away. If none does, the file is outlined: one JSON
- * value is a document, several are a file of conversations, one a line. What is neither is no conversation, and why
+ * value is a document, several are a file of conversations, one a line. A file that is neither is no conversation, and why
  * is said.
  */
 import { isUtf8 } from "node:buffer";
-import { Effect } from "effect";
+import { Clock, Effect } from "effect";
 import { isObject, type JsonValue } from "../../../domain/Json.ts";
-import { replaced } from "../../../domain/WrongBytes.ts";
 import { type Chat, chatOf, chatParts, type Read } from "../formats/ChatFormats.ts";
 import { type Line, LineSplitter, maxLineBytes, parse, parseShown, withoutMark } from "../cut/CutLines.ts";
 import { type Format, lineFormats, type TextFormat } from "../Entry.ts";
 import { explains } from "../Explains.ts";
 import { forEachChunk, readRange, readWhole } from "./FileBytes.ts";
 import { kindOf } from "./FileKinds.ts";
+import { firstWrong, placeIn } from "../formats/FirstWrong.ts";
+import { mend, type Mended } from "../formats/MendOutline.ts";
 import { textFormatOf } from "../formats/TextFormats.ts";
 import { JsonOutline, outlineOf, type Part } from "../formats/JsonOutline.ts";
 import { formatOfLine } from "../formats/LineFormats.ts";
@@ -30,7 +31,13 @@ export type Detected =
   /** Every line is a conversation. */
   | { readonly _tag: "ChatLines" }
   /** The file is one JSON document with conversations in it. */
-  | { readonly _tag: "Chat"; readonly chat: Chat; readonly root: Part }
+  | {
+      readonly _tag: "Chat";
+      readonly chat: Chat;
+      readonly root: Part;
+      /** Set for a damaged one. */
+      readonly mended?: Mended;
+    }
   /** A text for people. */
   | { readonly _tag: "Text"; readonly format: TextFormat }
   /** The whole file is one entry. */
@@ -151,8 +158,43 @@ export const readerOf = Effect.fnUntraced(function* (file: Found) {
   return bytes === undefined ? undefined : readFrom(bytes);
 });
 
-const whyNot = (raw: Buffer, start: number): string =>
-  isUtf8(raw) ? "it is not valid JSON" : `it is not UTF-8, from byte ${start + replaced(raw).first} on`;
+/** Time after which a document that ends in the middle is read as far as it goes: its writer will not finish it. */
+const unfinishedMillis = 600_000;
+
+/** The conversations of a damaged text, and the text without its damage; undefined where there are none. */
+export const mendedChat = Effect.fnUntraced(function* (bytes: Buffer, path: string) {
+  const mended = mend(bytes, chatParts);
+  const [root] = mended === undefined ? [] : outlineOf(mended.bytes, chatParts).roots;
+  if (mended === undefined || root === undefined) return undefined;
+  const damaged = new Set(mended.damages.map(({ start }) => start));
+  const chat = yield* chatOf(readFrom(mended.bytes), root, path, damaged);
+  return chat === undefined || chat.conversations.length === 0 ? undefined : { chat, root, mended };
+});
+
+/** A document whose brackets do not match, with what can be read of it; undefined for what is no conversation. */
+const damaged = Effect.fnUntraced(function* (file: Found, isOpen: boolean) {
+  const bytes = yield* readWhole(file, maxUnpackedBytes);
+  if (bytes === undefined) return undefined;
+  // The mark becomes white space, so that positions stay those of the file.
+  bytes.fill(" ", 0, bytes.length - withoutMark(bytes).length);
+  const found = yield* mendedChat(bytes, file.path);
+  if (found === undefined) return undefined;
+  const { mended } = found;
+  const isFresh = (yield* Clock.currentTimeMillis) - file.modified < unfinishedMillis;
+  if (isOpen && isFresh && mended.damages.some(({ isTail }) => isTail)) return undefined;
+  return { _tag: "Chat", ...found } satisfies Detected as Detected;
+});
+
+/** True for a document with a list of objects where messages or conversations stand. */
+const hasRecords = (part: Part): boolean =>
+  (part.kind === "array" && part.parts?.some(({ kind }) => kind === "object") === true) ||
+  (part.parts ?? []).some(hasRecords);
+
+/** Place of the first wrong byte, and the way out. */
+const brokenAt = (bytes: Buffer, from: number): string => {
+  const place = placeIn(bytes, from + (firstWrong(bytes.subarray(from)) ?? 0));
+  return `from byte ${place.byte} of line ${place.line} on: mend what stands there, or export it again from where it comes, and import that`;
+};
 
 const document = Effect.fnUntraced(function* (file: Found, root: Part, read: Read) {
   const chat = yield* chatOf(read, root, file.path);
@@ -164,7 +206,11 @@ const document = Effect.fnUntraced(function* (file: Found, root: Part, read: Rea
   if (root.end - root.start > maxLineBytes) return skip("a JSON object without messages");
   const raw = yield* read(root.start, root.end);
   const value = parse(raw);
-  if (value === undefined) return { _tag: "Refuse", reason: whyNot(raw, root.start) } satisfies Detected as Detected;
+  if (value === undefined) {
+    const what = isUtf8(raw) ? "valid JSON" : "UTF-8";
+    const place = brokenAt(yield* read(0, root.end), root.start);
+    return { _tag: "Refuse", reason: `it is not ${what}, ${place}` } satisfies Detected as Detected;
+  }
   const format = raw.includes(0x0a) ? undefined : formatOfLine(value);
   if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
   if (raw.length > maxSingleBytes) return skip("a JSON object without messages");
@@ -214,8 +260,16 @@ const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray
     if (read === undefined) return tooLarge;
     return yield* document(file, root, read);
   }
-  if (isJson && found.isOpen && !lines.some(isObjectLine)) {
-    return { _tag: "Refuse", reason: unfinishedDocument } satisfies Detected as Detected;
+  if (isJson && !lines.some(isObjectLine)) {
+    const mended = hasRecords(root) ? yield* damaged(file, found.isOpen) : undefined;
+    if (mended !== undefined) return mended;
+    if (found.isOpen) return { _tag: "Refuse", reason: unfinishedDocument } satisfies Detected as Detected;
+    const bytes = hasRecords(root) ? yield* readWhole(file, maxUnpackedBytes) : undefined;
+    if (bytes !== undefined)
+      return {
+        _tag: "Refuse",
+        reason: `it is not valid JSON, ${brokenAt(bytes, root.start)}`,
+      } satisfies Detected as Detected;
   }
   const head = yield* headOf(file);
   const text = textFormatOf(head);

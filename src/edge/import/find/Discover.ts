@@ -71,7 +71,7 @@ const eachBelow = Effect.fnUntraced(function* (
   else if (info?.type === "Directory") yield* visit(root, "", 0);
 });
 
-/** Counts below a folder. What cannot be read counts nothing; links are not followed, so a loop cannot be walked. */
+/** Counts below a folder. An unreadable one counts nothing; links are not followed, so a loop cannot be walked. */
 const countBelow = Effect.fnUntraced(function* (root: string, isTranscript: RegExp, budget: Budget) {
   const clock = yield* Clock.Clock;
   const count: Count = { files: 0, bytes: 0, isAtLeast: false };

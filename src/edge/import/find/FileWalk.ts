@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * Folders are read depth first, names in code unit order. What cannot be read is reported and passed over; a folder
+ * Folders are read depth first, names in code unit order. An unreadable one is reported and passed over; a folder
  * reached a second time through a symbolic link is not entered again, so a loop ends.
  */
 import { Effect, FileSystem, Option, Path, type PlatformError } from "effect";

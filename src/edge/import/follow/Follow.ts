@@ -258,7 +258,7 @@ class Follower {
   });
 
   private tell(news: News): void {
-    // What its writer has not finished comes by itself.
+    // A line that its writer has not finished comes by itself.
     const refused = news.refused.filter(({ reason }) => !unfinished.has(reason));
     if (news.events > 0 || refused.length > 0) this.options.onNews?.({ ...news, refused });
   }

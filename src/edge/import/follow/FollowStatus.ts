@@ -4,7 +4,7 @@
  * Room: edge.
  *
  * One file a follower, `following-<pid>.json`, this user's alone; written when something came, at most every two seconds,
- * and removed at the end. What a killed one left behind counts as none, and the next look removes it.
+ * and removed at the end. A killed one's file counts as none, and the next look removes it.
  */
 import { Clock, Effect, FileSystem, Option, Path, Queue, Schema } from "effect";
 import * as OwnFile from "../../../machine/OwnFile.ts";

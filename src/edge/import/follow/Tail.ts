@@ -5,7 +5,7 @@
  *
  * Promises: a line is taken once it is ended, and is on disk when `drain` returns; a file that was replaced, became shorter
  * or was written anew is recognised (by inode, size, and the bytes at its beginning and before the place that was read to)
- * and refused with "replaced", so that it is read from its beginning. What was rewritten in the middle, with beginning, end
+ * and refused with "replaced", so that it is read from its beginning. A change in the middle, with beginning, end
  * and length as before, is not seen here: the stamp of the next import sees its time.
  */
 import { Effect, FileSystem, Option } from "effect";

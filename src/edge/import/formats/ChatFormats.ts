@@ -339,8 +339,16 @@ const insideOf = (
     return found;
   });
 
-/** The conversations of a JSON document, or undefined when it holds none. `root` is outlined with `chatParts`. */
-export const chatOf = Effect.fnUntraced(function* (read: Read, root: Part, path: string) {
+/**
+ * The conversations of a JSON document, or undefined when it holds none. `root` is outlined with `chatParts`; `damaged` are
+ * the places of records that could not be read.
+ */
+export const chatOf = Effect.fnUntraced(function* (
+  read: Read,
+  root: Part,
+  path: string,
+  damaged: ReadonlySet<number> = new Set(),
+) {
   const stem = stemOf(path);
   if (root.kind === "object") {
     const simulations = arrayOf(root, ["simulations"]);
@@ -360,12 +368,13 @@ export const chatOf = Effect.fnUntraced(function* (read: Read, root: Part, path:
   }
   if (root.kind !== "array") return undefined;
   const conversations: Array<Conversation> = [];
-  for (const frame of root.parts ?? []) {
+  const frames = (root.parts ?? []).filter(({ start }) => !damaged.has(start));
+  for (const frame of frames) {
     const found = yield* conversationOf(read, frame, stem);
     if (found !== undefined) conversations.push(found);
   }
   const [first] = conversations;
   // One element that is no conversation among many that are would be lost in silence: then the file is none.
-  if (first === undefined || conversations.length !== root.parts?.length) return undefined;
+  if (first === undefined || conversations.length !== frames.length) return undefined;
   return { format: first.format, conversations, source: undefined } satisfies Chat;
 });

@@ -39,7 +39,7 @@ const maxDepth = 100_000;
 /** Longest key that is kept: every key that is looked for is shorter. */
 const maxKeyBytes = 256;
 
-const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+export const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 export class JsonOutline {
   /** The top-level values, in order: one for a document, several for joined lines. */

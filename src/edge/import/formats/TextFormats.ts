@@ -66,7 +66,7 @@ const aiderKind = (line: string, before: string): string => {
 export const aiderSessions = (text: string, path: string): ReadonlyArray<TextSession> => {
   const starts = [...text.matchAll(/^# aider chat started at .*$/gm)].map(({ index }) => index);
   const project = segmentsOf(path).slice(0, -1).join("/");
-  // What stands before the first session (a blank line, as a rule) belongs to it.
+  // Text before the first session (a blank line, as a rule) belongs to it.
   return starts.map((start, nth) => {
     const part = text.slice(nth === 0 ? 0 : start, starts[nth + 1] ?? text.length);
     const said = aiderStart.exec(part)?.[1] ?? "";

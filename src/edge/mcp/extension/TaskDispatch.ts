@@ -139,7 +139,7 @@ export const make = (options: Options, who: Effect.Effect<Asked>, check: Check =
     if (misfit !== undefined) return Effect.succeed(misfit);
     return Effect.gen(function* () {
       const asked = yield* who;
-      // Whoever may not give tasks is told what a server without them says.
+      // A client that may not give tasks gets the answer of a server without them.
       if (!may(asked.who, "tasks")) return undefined;
       if (isOfTasks)
         return isDeclared(params) ? yield* onDesk(asked, handled(message, asked, options)) : missing(message);

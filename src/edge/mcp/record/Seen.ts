@@ -51,7 +51,7 @@ export class Seen {
       const text = JSON.stringify(message);
       if (text !== undefined) this.#tell(this.#traffic.see(direction, { _tag: "Whole", text }, at));
     } catch {
-      // What is no JSON cannot have passed either.
+      // A message that is no JSON cannot have passed either.
     }
   }
 

@@ -37,7 +37,7 @@ const idOf = Effect.fnUntraced(function* (given: string, tenant: string) {
 export const append = tool({
   name: "append",
   title: "Write into a conversation",
-  description: `Writes one message into a thread, durably: a decision, a finding, a note to those who come later. Without thread a new one begins; give it a title. What is written is found by search within a second and cannot be changed or removed. Give id to be able to repeat a call: the same id twice is one message. At most ${longestMessage} characters.`,
+  description: `Writes one message into a thread, durably: a decision, a finding, a note to those who come later. Without thread a new one begins; give it a title. The message is found by search within a second and cannot be changed or removed. Give id to be able to repeat a call: the same id twice is one message. At most ${longestMessage} characters.`,
   deed: "write",
   isIdempotent: false,
   parameters: {

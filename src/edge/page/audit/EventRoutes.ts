@@ -8,6 +8,7 @@ import { HttpRouter, HttpServerResponse } from "effect/http";
 import { isObject, type JsonValue } from "../../../domain/Json.ts";
 import { EventLog } from "../../../log/EventLog.ts";
 import { raw, type RawEvent } from "../../../query/screens/ThreadScreen.ts";
+import { isOfAllTenants } from "../../http/OfAllTenants.ts";
 import type { Viewer } from "../Viewer.ts";
 import { asked, given, number } from "../Asked.ts";
 import { shown, text, trouble } from "../Shown.ts";
@@ -85,8 +86,7 @@ const screenOf = (event: RawEvent): Html => {
 
 /** Their own tenant's, but for a configuration that sets quotas: those are of all tenants, and for operators. */
 const mayShow = (viewer: Viewer["Service"], event: RawEvent): boolean =>
-  viewer.tenant === undefined ||
-  (event.tenant === viewer.tenant && !(event.kind === "config" && dataOf(event).includes('"quotas.')));
+  viewer.tenant === undefined || (event.tenant === viewer.tenant && !isOfAllTenants(event.kind, dataOf(event)));
 
 const one = Effect.gen(function* () {
   const { query, viewer, wishes } = yield* asked;

@@ -96,7 +96,7 @@ export const script = String.raw`"use strict";
   // The slider through time, and other choices that take effect at once.
   document.addEventListener("change", (event) => { if (event.target.closest("[data-atonce]")) event.target.form.requestSubmit(); });
 
-  // What is new: appended, never drawn again.
+  // New rows: appended, never drawn again.
   const growing = $("[data-grows]");
   if (growing !== null && "EventSource" in window) {
     const isAtEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 120;

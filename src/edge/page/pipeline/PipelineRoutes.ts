@@ -164,7 +164,7 @@ const streamPart = (
   found: Wholeness,
 ): Html =>
   html`<h2>Stream</h2>
-    ${info === undefined ? html`<p class="warn">The log cannot be asked now. What is published waits in spools.</p>` : html`<p>${counted(info.messages, "event")}, ${bytes(info.bytes)}, sequences ${count(info.firstSequence)} to ${count(info.lastSequence)}, since ${atMoment(info.created)}. Read models are ${(gapOf(found) ?? 0) === 0 ? "up to date" : `${counted(gapOf(found) ?? 0, "event")} behind`}.</p>`}`;
+    ${info === undefined ? html`<p class="warn">The log cannot be asked now. Published events wait in spools.</p>` : html`<p>${counted(info.messages, "event")}, ${bytes(info.bytes)}, sequences ${count(info.firstSequence)} to ${count(info.lastSequence)}, since ${atMoment(info.created)}. Read models are ${(gapOf(found) ?? 0) === 0 ? "up to date" : `${counted(gapOf(found) ?? 0, "event")} behind`}.</p>`}`;
 
 const screen = Effect.gen(function* () {
   const { now, viewer, wishes } = yield* asked;

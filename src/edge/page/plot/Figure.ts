@@ -168,7 +168,7 @@ export const figure = (data: FigureData, now: number): Html => {
   </figure>`;
 };
 
-/** Cells as a program reads them. What a spreadsheet would take for a formula begins with a quote. */
+/** Cells as a program reads them. A cell that a spreadsheet would take for a formula begins with a quote. */
 export const csv = (columns: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<Value>>): string => {
   const one = (value: Value): string => {
     if (value === null) return "";

@@ -8,7 +8,7 @@ import { type Html, html } from "../html/Html.ts";
 const height = 18;
 const step = 7;
 
-/** Bars of equal width over time, the last one marked. What they show is said in words by `label`. */
+/** Bars of equal width over time, the last one marked. `label` says in words what they show. */
 export const spark = (values: ReadonlyArray<number>, label: string): Html => {
   const most = Math.max(...values, 1e-9);
   const width = values.length * step;

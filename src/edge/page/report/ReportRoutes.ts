@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * What they ask is defined once, in `src/query/report`; here each section becomes a figure with its SQL and its CSV.
+ * Their questions are defined once, in `src/query/report`; here each section becomes a figure with its SQL and its CSV.
  */
 import { Effect, Layer } from "effect";
 import { HttpRouter } from "effect/http";

@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { Effect, Layer, Option, Stream } from "effect";
+import { Effect, Layer, Stream } from "effect";
 import { HttpRouter, HttpServerRequest, HttpServerResponse, UrlParams } from "effect/http";
 import { Query } from "../../../query/Query.ts";
 import { type Unit, unitOf } from "../../../query/report/Unit.ts";
@@ -28,8 +28,10 @@ const mostExported = 50_000;
 /** Held in memory at once, bytes of all values. */
 const mostBytes = 32_000_000;
 const timeoutMillis = 20_000;
-/** Longer statements are no address. */
-const mostCharacters = 6_000;
+/** Longer ones are no address: Node takes 16 KB with all headers, and gives 431 for more. */
+const mostAddress = 8_000;
+/** Characters of a statement; one that people or programs write is far shorter. */
+const mostCharacters = 1_000_000;
 
 interface Answer {
   readonly columns: ReadonlyArray<string>;
@@ -126,7 +128,7 @@ const views = (rows: ReadonlyArray<Readonly<Record<string, string | number | nul
   </section>`;
 };
 
-const answered = (statement: string, address: string, answer: Answer, now: number): Html => {
+const answered = (statement: string, address: string | undefined, answer: Answer, now: number): Html => {
   const plot = plotOf(answer);
   const data: FigureData = {
     name: "result",
@@ -134,7 +136,7 @@ const answered = (statement: string, address: string, answer: Answer, now: numbe
     doc: `${answer.isCut ? `cut after ${count(answer.rows.length)}; ` : ""}${Math.round(answer.millis)} ms`,
     columns: answer.columns.map((name, index) => ({ name, unit: unitIn(answer, name, index) })),
     rows: answer.rows,
-    csv: `${address}&csv=1`,
+    ...(address === undefined ? {} : { csv: `${address}&csv=1` }),
     ...(plot === undefined ? {} : { plot }),
   };
   return statement === "" ? html`` : figure(data, now);
@@ -142,6 +144,14 @@ const answered = (statement: string, address: string, answer: Answer, now: numbe
 
 const addressOf = (sql: string, values: Readonly<Record<string, Value>>): string =>
   `/sql?${new URLSearchParams([["q", sql], ...readSql(sql).named.map((name): [string, string] => [`p.${name}`, String(values[name] ?? "")])])}`;
+
+/** Short enough to be an address: one can keep it, go back to it and hand it on. */
+const isAddress = (address: string): boolean => address.length <= mostAddress;
+
+const savedAddress = ({ name, sql }: SavedQuery): string => {
+  const address = addressOf(sql, {});
+  return isAddress(address) ? address : `/sql?saved=${name}`;
+};
 
 /** Saved queries, and those that come with the program. */
 const savedList = (saved: ReadonlyArray<SavedQuery>): Html =>
@@ -151,7 +161,7 @@ const savedList = (saved: ReadonlyArray<SavedQuery>): Html =>
       ${
         saved.length === 0
           ? "None of yours yet."
-          : saved.map(({ doc, name, sql }) => html`<a href="${addressOf(sql, {})}" title="${doc}">${name}</a> `)
+          : saved.map((query) => html`<a href="${savedAddress(query)}" title="${query.doc}">${query.name}</a> `)
       }
     </p>
     <p class="quiet">With the program, a part of a report each:</p>
@@ -166,11 +176,19 @@ const refused = (message: string, hint: string): Html =>
     <p class="quiet">${hint}</p>
   </div>`;
 
-const screen = Effect.gen(function* () {
-  const { now, query, viewer, wishes } = yield* asked;
-  const statement = (given(query, "q") ?? "").slice(0, mostCharacters);
+/** Parameters of the address, or of the form. */
+const answering = Effect.fnUntraced(function* (query: URLSearchParams) {
+  const { now, viewer, wishes } = yield* asked;
+  const saved = yield* listQueries(viewer.queries);
+  const statement = given(query, "q") ?? saved.find(({ name }) => name === given(query, "saved"))?.sql ?? "";
+  if (statement.length > mostCharacters)
+    return yield* new QueryRefused({
+      message: `This statement has ${count(statement.length)} characters.`,
+      hint: `The editor takes ${count(mostCharacters)}.`,
+    });
   const parameters = parametersOf(query);
-  const address = `/sql?${new URLSearchParams([...query].filter(([name]) => name !== "csv"))}`;
+  const own = `/sql?${new URLSearchParams([...query].filter(([name]) => name !== "csv"))}`;
+  const address = isAddress(own) ? own : undefined;
   if (statement !== "" && given(query, "csv") !== undefined) {
     const all = yield* Effect.result(run(statement, parameters, mostExported));
     if (all._tag === "Success")
@@ -187,22 +205,25 @@ const screen = Effect.gen(function* () {
       : result._tag === "Success"
         ? answered(statement, address, result.success, now)
         : refused(result.failure.message, "hint" in result.failure ? String(result.failure.hint) : "");
-  const saved = yield* listQueries(viewer.queries);
   const body = html`<h1>SQL</h1>
     <div class="split">
       <div>
-        <form action="/sql" class="editor" aria-label="Statement">
+        <form action="/sql" method="post" class="editor" aria-label="Statement">
           <label for="statement" class="seen">Statement</label
           ><textarea id="statement" name="q" rows="7" spellcheck="false" autocapitalize="off" autocomplete="off">
 ${statement === "" ? example : statement}</textarea>
           ${Object.entries(parameters).map(([name, value]) => html`<label class="small">:${name} <input name="p.${name}" value="${String(value)}" size="16" /></label> `)}
           <p>
-            <button>Run</button> <span class="quiet small"><kbd>Ctrl</kbd> <kbd>Enter</kbd> in the editor</span>
+            <button>Run</button> ${address === undefined && html`<button name="csv" value="1">CSV</button> `}<span
+              class="quiet small"
+              ><kbd>Ctrl</kbd> <kbd>Enter</kbd> in the editor</span
+            >
             <label class="small push"
               >Name <input name="name" size="14" pattern="[a-z0-9][a-z0-9_\\-]{0,63}" autocomplete="off"
             /></label>
-            <button formaction="/sql/save" formmethod="post">Save</button>
+            <button formaction="/sql/save">Save</button>
           </p>
+          ${address === undefined && html`<p class="quiet small">Too long for an address of its own: saved under a name it has one.</p>`}
         </form>
         ${savedList(saved)} ${below}
       </div>
@@ -211,13 +232,28 @@ ${statement === "" ? example : statement}</textarea>
   return shown({ title: "SQL", at: "/sql", body, wishes });
 });
 
+const screen = Effect.flatMap(asked, ({ query }) => answering(query));
+
+/** The form of the editor; values that were not given are left out. */
+const formGiven = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest;
+  const form = yield* Effect.orElseSucceed(request.urlParamsBody, () => UrlParams.empty);
+  return new URLSearchParams([...form].flatMap(([name, value]) => (value === "" ? [] : [[name, String(value)]])));
+});
+
+/** A statement that fits into an address is asked by it, and a longer one at once. */
+const posted = Effect.gen(function* () {
+  const form = yield* formGiven;
+  form.delete("name");
+  const address = `/sql?${form}`;
+  return isAddress(address) ? HttpServerResponse.redirect(address, { status: 303 }) : yield* answering(form);
+});
+
 /** Saves what stands in the editor, once SQLite can prepare it. */
 const save = Effect.gen(function* () {
   const { wishes, viewer } = yield* asked;
-  const request = yield* HttpServerRequest.HttpServerRequest;
-  const form = yield* Effect.orElseSucceed(request.urlParamsBody, () => UrlParams.empty);
-  const field = (name: string): string => Option.getOrElse(UrlParams.getFirst(form, name), () => "");
-  const [name, sql] = [field("name").trim(), field("q")];
+  const form = yield* formGiven;
+  const [name, sql] = [form.get("name")?.trim() ?? "", form.get("q") ?? ""];
   const fault = yield* Effect.result(
     Effect.gen(function* () {
       yield* preparable(sql);
@@ -226,10 +262,11 @@ const save = Effect.gen(function* () {
   );
   if (fault._tag === "Failure")
     return trouble(wishes, { title: "Not saved", message: fault.failure.message, hint: fault.failure.hint }, 400);
-  return HttpServerResponse.redirect(`/sql?${new URLSearchParams({ q: sql })}`, { status: 303 });
+  return HttpServerResponse.redirect(savedAddress({ name, sql, doc: "" }), { status: 303 });
 });
 
-export const layer = Layer.merge(
+export const layer = Layer.mergeAll(
   HttpRouter.add("GET", "/sql", forOperators(screen)),
+  HttpRouter.add("POST", "/sql", forOperators(posted)),
   HttpRouter.add("POST", "/sql/save", forOperators(save)),
 );

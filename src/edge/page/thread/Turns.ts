@@ -135,7 +135,7 @@ export const turns = (stretch: Stretch): Html => {
   const said = stretch.messages.flatMap((message) => {
     const who = message.kind === "answer" ? `${whoOf(message)} ${aside(message, isSubAgents) ?? ""}` : undefined;
     const made = messageHtml(message, how, who !== undefined && who === speaker);
-    // What answers a call is shown at the call, so it does not part an agent's words.
+    // A call's answer is shown at the call, so it does not part an agent's words.
     if (made !== undefined) speaker = who;
     const at = message.occurredAt;
     return made === undefined

@@ -5,7 +5,7 @@
  * Room: edge.
  *
  * It never throws, whatever a line holds. An answer comes in chunks and is one message: told when something else follows, or its
- * prompt is answered. What an agent tells again while it loads a session was said before, and is not told again.
+ * prompt is answered. Messages that an agent repeats while it loads a session were said before, and are not recorded again.
  *
  * Decision: the thread of a session is `acp/<session>`, a child of `<session>`, because an agent may keep a transcript under the
  * session's own id, in which the same calls stand; in one thread they would count twice.

@@ -3,7 +3,16 @@
  *
  * Room: query.
  */
-import { column, type Dimension, dimensions, type Report, type ReportColumn, type Section, within } from "../Report.ts";
+import {
+  column,
+  type Dimension,
+  dimensions,
+  type Report,
+  type ReportColumn,
+  type Section,
+  textOf,
+  within,
+} from "../Report.ts";
 import { priceOf } from "../../../../projections/answers/costs.ts";
 
 const model: Dimension = {
@@ -67,9 +76,10 @@ const priced = (key: string, from: string): string =>
     prices AS MATERIALIZED (SELECT * FROM v_prices),
     p AS MATERIALIZED (SELECT u.model, q.* FROM (SELECT DISTINCT model FROM g WHERE is_open = 1) u JOIN prices q ON q.priced_model = ${priceOf("u.model", "prices")})`;
 
-const estimate = `sum(CASE WHEN g.is_open = 1 THEN ((g.input_tokens - g.cache_read_tokens - g.cache_write_tokens) * p.input_usd_per_million
+const estimateOf = `CASE WHEN g.is_open = 1 THEN ((g.input_tokens - g.cache_read_tokens - g.cache_write_tokens) * p.input_usd_per_million
   + g.cache_read_tokens * p.cache_read_usd_per_million + g.cache_write_tokens * p.cache_write_usd_per_million
-  + g.output_tokens * p.output_usd_per_million) / 1e6 END)`;
+  + g.output_tokens * p.output_usd_per_million) / 1e6 END`;
+const estimate = `sum(${estimateOf})`;
 
 const unpriced = "sum(CASE WHEN g.is_open = 1 AND p.model IS NULL THEN g.provider_messages ELSE 0 END)";
 
@@ -118,9 +128,32 @@ export const models: Report = {
   ],
 };
 
-/** SQL: of one thread each, because a join would walk from every thread there is. */
-const delegated = (what: string): string =>
-  `(SELECT k.delegated_${what} FROM v_thread_tokens k WHERE k.thread_id = a.thread_id AND k.tenant = :tenant)`;
+const spentIn = (what: string, which: "" | "0" | "1"): string =>
+  which === "" ? `sum(${what})` : `sum(CASE g.it WHEN ${which} THEN ${what} END)`;
+const measured = { cost: "g.cost_usd", estimate: estimateOf, input: "g.input_tokens", output: "g.output_tokens" };
+const named = (prefix: string, which: "" | "0" | "1"): string =>
+  Object.entries(measured)
+    .map(([name, what]) => `${spentIn(what, which)} AS ${prefix}${name}`)
+    .join(", ");
+
+/**
+ * SQL: `spent`, a row for each thread: what it spent itself, what sub-agents did inside its transcript, and both; `under`: each
+ * thread above each sub-agent, however many between them; UNION: one that is its own ancestor ends it.
+ */
+const families = `spent AS MATERIALIZED (SELECT g.thread_number, ${named("own_", "0")}, ${named("side_", "1")}, ${named("all_", "")}
+    ${fromPriced} GROUP BY 1),
+  kids AS MATERIALIZED (SELECT k.thread_number AS kid, o.thread_number AS parent FROM v_threads k JOIN v_threads o ON o.thread_id = k.parent_thread_id
+    AND o.tenant = :tenant WHERE k.tenant = :tenant AND k.parent_thread_id IS NOT NULL AND k.parent_relation IS NOT 'fork'),
+  under(thread, kid) AS (SELECT parent, kid FROM kids UNION SELECT k.parent, u.kid FROM under u JOIN kids k ON k.kid = u.thread),
+  parts AS (SELECT thread_number AS thread, own_cost AS cost, own_estimate AS estimate, own_input AS input, own_output AS output,
+      side_cost AS d_cost, side_estimate AS d_estimate, side_input AS d_input, side_output AS d_output, 0 AS threads FROM spent
+    UNION ALL SELECT u.thread, NULL, NULL, NULL, NULL, s.all_cost, s.all_estimate, s.all_input, s.all_output, 1
+      FROM under u LEFT JOIN spent s ON s.thread_number = u.kid WHERE u.kid <> u.thread),
+  threads AS (SELECT thread, sum(cost) AS cost, sum(estimate) AS estimate, coalesce(sum(input), 0) AS input, coalesce(sum(output), 0) AS output,
+      sum(d_cost) AS d_cost, sum(d_estimate) AS d_estimate, coalesce(sum(d_input), 0) AS d_input, coalesce(sum(d_output), 0) AS d_output,
+      sum(threads) AS threads FROM parts GROUP BY 1 HAVING count(input) + count(d_input) > 0)`;
+const dearestFirst = (row: string): string =>
+  `${["cost", "estimate", "d_cost", "d_estimate"].map((what) => `coalesce(${row}.${what}, 0)`).join(" + ")} DESC, ${row}.input + ${row}.output + ${row}.d_input + ${row}.d_output DESC`;
 
 export const cost: Report = {
   name: "cost",
@@ -148,24 +181,33 @@ export const cost: Report = {
     {
       name: "dearest",
       title: "Dearest threads",
-      doc: "Threads by what they spent themselves and what their sub-agents did.",
+      doc: "Threads by what they spent themselves and what their sub-agents did, in the time asked for; the two may be added up. A sub-agent with a thread of its own has a row of its own, too.",
       columns: [
         column("thread_id", "text", "Thread."),
         column("title", "text", "Its title, or the first words of a person."),
         column("project", "text", "Working directory; null when not said."),
         column("cost_usd", "usd", "Cost of its own, as the transcripts say it; null where none does."),
         ...estimated.slice(0, 1),
-        column("input_tokens", "tokens", "Tokens sent in it."),
-        column("output_tokens", "tokens", "Tokens received in it."),
-        column("delegated_input_tokens", "tokens", "Tokens sent by threads that it began."),
-        column("delegated_output_tokens", "tokens", "Tokens received by threads that it began."),
-        column("delegated_threads", "count", "Threads that it began."),
+        column("input_tokens", "tokens", "Tokens that its own agent sent."),
+        column("output_tokens", "tokens", "Tokens that its own agent received."),
+        column(
+          "delegated_cost_usd",
+          "usd",
+          "What its sub-agents cost, as the transcripts say it, in its own transcript and in threads of their own, and theirs; a fork is no sub-agent. Null where none does.",
+        ),
+        column(
+          "delegated_estimated_usd",
+          "usd",
+          "Their messages without a reported cost by the prices of v_prices; null where none of their models is there. Not part of delegated_cost_usd.",
+        ),
+        column("delegated_input_tokens", "tokens", "Tokens that its sub-agents sent, and theirs."),
+        column("delegated_output_tokens", "tokens", "Tokens that they received."),
+        column("delegated_threads", "count", "Threads of its sub-agents, and of theirs."),
       ],
-      sql: `${priced("a.thread_id", inAll)} SELECT a.thread_id, coalesce(t.title, t.opening), t.cwd, a.cost, a.estimate, a.input, a.output, ${delegated("input_tokens")}, ${delegated("output_tokens")}, ${delegated("threads")}
-        FROM (SELECT g.it AS thread_id, sum(g.cost_usd) AS cost, ${estimate} AS estimate, sum(g.input_tokens) AS input, sum(g.output_tokens) AS output
-          ${fromPriced} GROUP BY 1 ORDER BY total(g.cost_usd) + coalesce(${estimate}, 0) DESC, sum(g.input_tokens) + sum(g.output_tokens) DESC, 1 LIMIT :limit) a
-          LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = :tenant
-        ORDER BY coalesce(a.cost, 0) + coalesce(a.estimate, 0) DESC, a.input + a.output DESC, 1`,
+      sql: `${priced("a.is_sidechain", inAll)}, ${families} SELECT ${textOf("a.thread")}, coalesce(t.title, t.opening), t.cwd, a.cost, a.estimate, a.input, a.output,
+          a.d_cost, a.d_estimate, a.d_input, a.d_output, a.threads
+        FROM (SELECT * FROM threads x ORDER BY ${dearestFirst("x")}, ${textOf("x.thread")} LIMIT :limit) a
+          LEFT JOIN v_threads t ON t.thread_id = ${textOf("a.thread")} AND t.tenant = :tenant ORDER BY ${dearestFirst("a")}, 1`,
     },
   ],
 };

@@ -10,6 +10,9 @@ const submitted = withinOrUnknown("k", "submitted_at");
 /** Now, as this database knows it: the last moment in it, so that an answer depends on the record alone. */
 const now = "(SELECT max(recorded_at) FROM v_checkpoints)";
 
+/** SQL: nothing was heard of a row `k` for an hour before the last event. */
+const silent = `(k.last_activity_at < ${now} - 3600000)`;
+
 const moves = `SELECT x.task_id, x.agent_type, x.from_status, x.to_status, x.moved_at,
     lead(x.moved_at) OVER (PARTITION BY x.task_id, x.tenant ORDER BY x.sequence) AS left_at
   FROM v_task_transitions x WHERE ${withinOrUnknown("x", "moved_at")}`;
@@ -62,9 +65,34 @@ export const tasks: Report = {
         FROM (${moves}) GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,
     },
     {
+      name: "open",
+      title: "Open",
+      doc: "Tasks that have not ended, of all times: how many wait, are at work, are stuck, and are orphaned. Each is in one of these.",
+      columns: [
+        column("agent_type", "text", "Type of agent; null when not said."),
+        column("open", "count", "Tasks that have not ended."),
+        column("waiting", "count", "Of them, those that no worker has."),
+        column(
+          "working",
+          "count",
+          "Of them, those that a worker has and of which was heard within the hour before the last event.",
+        ),
+        column("stuck", "count", "Of them, those that a worker has and that have been silent for an hour."),
+        column(
+          "orphaned",
+          "count",
+          "Of them, those whose parent task has ended, or whose thread was deleted; they are in none of the others.",
+        ),
+      ],
+      plot: { kind: "bars", x: "agent_type", y: ["working", "waiting", "stuck", "orphaned"] },
+      sql: `SELECT k.agent_type, count(*), sum(k.is_orphaned = 0 AND k.worker IS NULL), sum(k.is_orphaned = 0 AND k.worker IS NOT NULL AND NOT ${silent}),
+          sum(k.is_orphaned = 0 AND k.worker IS NOT NULL AND ${silent}), sum(k.is_orphaned)
+        FROM v_open_tasks k WHERE k.tenant = :tenant GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,
+    },
+    {
       name: "stuck",
       title: "Open and silent for an hour",
-      doc: "Tasks that have not ended and of which nothing was heard for an hour before the last event; the longest silent first.",
+      doc: "Tasks that have not ended, are still wanted, and of which nothing was heard for an hour before the last event; the longest silent first.",
       columns: [
         column("task_id", "text", "Task."),
         column("agent_type", "text", "Type of agent; null when not said."),
@@ -73,9 +101,24 @@ export const tasks: Report = {
         column("silent_millis", "millis", "Since the last event of it, up to the last event of all."),
         column("last_activity_at", "moment", "When the last event of it happened."),
       ],
-      sql: `SELECT k.task_id, k.agent_type, k.status, k.worker, ${now} - k.last_activity_at, k.last_activity_at FROM v_tasks k
-        WHERE k.tenant = :tenant AND k.ended_at IS NULL AND k.status NOT IN ${ended} AND k.last_activity_at < ${now} - 3600000
-        ORDER BY k.last_activity_at, k.task_id LIMIT :limit`,
+      sql: `SELECT k.task_id, k.agent_type, k.status, k.worker, ${now} - k.last_activity_at, k.last_activity_at FROM v_open_tasks k
+        WHERE k.tenant = :tenant AND k.is_orphaned = 0 AND ${silent} ORDER BY k.last_activity_at, k.task_id LIMIT :limit`,
+    },
+    {
+      name: "orphaned",
+      title: "Orphaned",
+      doc: "Tasks that have not ended, but the task that submitted them has, or the thread that they work for was deleted; the longest silent first.",
+      columns: [
+        column("task_id", "text", "Task."),
+        column("agent_type", "text", "Type of agent; null when not said."),
+        column("status", "text", "How it stands."),
+        column("worker", "text", "Who has it; null: none."),
+        column("thread_id", "text", "Thread it works for; null when not said."),
+        column("silent_millis", "millis", "Since the last event of it, up to the last event of all."),
+        column("last_activity_at", "moment", "When the last event of it happened."),
+      ],
+      sql: `SELECT k.task_id, k.agent_type, k.status, k.worker, k.thread_id, ${now} - k.last_activity_at, k.last_activity_at FROM v_open_tasks k
+        WHERE k.tenant = :tenant AND k.is_orphaned = 1 ORDER BY k.last_activity_at, k.task_id LIMIT :limit`,
     },
     {
       name: "illegal",
