@@ -25,6 +25,7 @@ const oldMillis = 24 * 3_600_000;
 const programs = {
   main: "src/main.ts",
   Recorder: "src/edge/wrap/Recorder.ts",
+  ReplayProcess: "src/edge/wrap/ReplayProcess.ts",
   WriterThreadSqlite: "src/projection/write/WriterThreadSqlite.ts",
   SandboxProcessSqlite: "src/query/sandbox/SandboxProcessSqlite.ts",
   AsideProcessSqlite: "src/query/aside/AsideProcessSqlite.ts",

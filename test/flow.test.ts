@@ -33,18 +33,31 @@ describe("the house", () => {
   });
 
   it("has programs beside the process that load no Effect, which costs each start 0.3 s of processor", () => {
-    const programs = readTree(root).filter(({ path }) => /(?:Thread|Process)Sqlite\.ts$/.test(path));
+    const files = readTree(root);
+    const programs = files.filter(({ path }) => /(?:Thread|Process)Sqlite\.ts$/.test(path));
     assert.includeMembers(
       programs.map(({ path }) => basename(path)),
       ["WriterThreadSqlite.ts", "FileCheckThreadSqlite.ts", "SandboxProcessSqlite.ts", "AsideProcessSqlite.ts"],
     );
     for (const { path } of programs) {
-      const loaded = loadedBy(path, readTree(root));
+      const loaded = loadedBy(path, files);
       assert.deepStrictEqual(
         loaded.filter((name) => /^(?:effect|@effect|@nats-io)(?:\/|$)/.test(name)),
         [],
         path,
       );
+    }
+  });
+
+  it("builds every program that a file starts beside itself, for the package as well", () => {
+    const beside = /(?:new URL\(\s*`\.\/|\bbeside\(")(\w+)(?:\$\{import\.meta|")/g;
+    const names = readTree(root).flatMap(({ text }) => [...text.matchAll(beside)].map(([, name]) => name ?? ""));
+    assert.includeMembers(names, ["Recorder", "WriterThreadSqlite", "EarlierProcess"]);
+    const builder = readFileSync(resolve(root, "bin/build.mjs"), "utf8");
+    const { sideEffects } = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8"));
+    for (const name of names) {
+      assert.match(builder, new RegExp(`^  ${name}: "src/`, "m"));
+      assert.include(sideEffects, `./dist/${name}.js`);
     }
   });
 

@@ -62,14 +62,35 @@ export const shown = (how: { readonly raw?: boolean } = {}): Effect.Effect<Shown
         rules: () => policy().shown,
       }));
 
+/** Places of columns, those of one name in groups of their own: a join has two of `text`. */
+const groupsOf = (columns: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<number>> => {
+  const seen = new Map<string, number>();
+  const groups: Array<Array<number>> = [];
+  for (const [at, name] of columns.entries()) {
+    const before = seen.get(name) ?? 0;
+    seen.set(name, before + 1);
+    const group = groups[before];
+    if (group === undefined) groups.push([at]);
+    else group.push(at);
+  }
+  return groups;
+};
+
 /** Rows of `sql`: values of a row stand under the names of its columns. */
-const rowShown =
-  (columns: ReadonlyArray<string>, { value }: Shown) =>
-  <Row extends ReadonlyArray<unknown>>(row: Row): Row => {
-    const named = Object.fromEntries(row.map((cell, at) => [columns[at] ?? "", cell]));
-    const redacted = value(named);
-    return redacted === named ? row : (row.map((cell, at) => redacted[columns[at] ?? ""] ?? cell) as unknown as Row);
+const rowShown = (columns: ReadonlyArray<string>, { value }: Shown) => {
+  const groups = groupsOf(columns);
+  return <Row extends ReadonlyArray<unknown>>(row: Row): Row => {
+    let shownRow: Array<unknown> | undefined;
+    for (const group of groups) {
+      const named = Object.fromEntries(group.map((at) => [columns[at] ?? "", row[at]]));
+      const redacted = value(named);
+      if (redacted === named) continue;
+      shownRow ??= [...row];
+      for (const at of group) shownRow[at] = redacted[columns[at] ?? ""] ?? row[at];
+    }
+    return (shownRow ?? row) as unknown as Row;
   };
+};
 
 /** Questions whose answers may be shown. The parts that the store itself needs (ids, tenants, queues) stay as they were. */
 export const shownQuery = (query: Query["Service"], how: Shown): Query["Service"] => {

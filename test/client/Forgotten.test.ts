@@ -5,13 +5,15 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as SpoolList from "../../src/spool/SpoolListSqlite.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { programOf } from "../support/programs.ts";
 
-const door = new URL("../../src/index.ts", import.meta.url).href;
+const door = pathToFileURL(programOf("src/index.ts")).href;
 /** Nobody listens there. */
 const away = "nats://127.0.0.1:9";
 

@@ -8,8 +8,9 @@ import * as SpoolDrainer from "../../src/publish/drain/SpoolDrainer.ts";
 import * as Endings from "../drill/Endings.ts";
 import * as World from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { programOf } from "../support/programs.ts";
 
-const program = new URL("../drill/neighbour.ts", import.meta.url).pathname;
+const program = programOf("test/drill/neighbour.ts");
 const [processes, clients, messages] = [5, 20, 2];
 
 interface Said {

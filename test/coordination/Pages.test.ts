@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Recollect } from "../../src/client/Recollect.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { programOf } from "../support/programs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -15,7 +16,7 @@ const programIn = (page: string, name: string): string => {
   const text = readFileSync(join(root, "docs", page), "utf8");
   const code = new RegExp(`\`\`\`ts ${name}\\n([^]*?)\n\`\`\``).exec(text)?.[1];
   assert.isDefined(code, `${page} has a program ${name}`);
-  return (code ?? "").replaceAll('"recollect"', JSON.stringify(join(root, "src/index.ts")));
+  return (code ?? "").replaceAll('"recollect"', JSON.stringify(programOf("src/index.ts")));
 };
 
 /** Runs it until it ends by itself, or has said `last`. */

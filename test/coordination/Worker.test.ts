@@ -8,7 +8,7 @@ import { work } from "../../src/coordination/tasks/Worker.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { until } from "../publish/World.ts";
 
-/** A queue that tells each take twice why it gets nothing. */
+/** A queue that tells each take, in turns, two reasons why it gets nothing. */
 let takes = 0;
 const troubled = Layer.effectContext(
   Effect.gen(function* () {
@@ -16,7 +16,7 @@ const troubled = Layer.effectContext(
     const take: TaskQueue["Service"]["take"] = ([agentType = ""], trouble) =>
       Effect.suspend(() => {
         takes++;
-        for (const reason of ["no right", "no right"]) trouble?.({ agentType, reason });
+        for (const reason of ["no right", "no stream", "no right", "no stream"]) trouble?.({ agentType, reason });
         return Effect.never;
       });
     return Context.add(memory, TaskQueue, TaskQueue.of({ ...Context.get(memory, TaskQueue), take }));
@@ -30,13 +30,16 @@ const tasks = Tasks.layer().pipe(
 );
 
 describe("a worker that cannot get work", () => {
-  it.live("tells its owner why, once for all of its places and tries", () =>
+  it.live("tells its owner why, each reason once for all of its places and tries", () =>
     Effect.gen(function* () {
       const told: Array<Trouble> = [];
       const onTrouble = (trouble: Trouble) => void told.push(trouble);
       yield* Effect.forkScoped(work({ agentTypes: ["t"], concurrency: 3, run: () => Effect.succeed(1), onTrouble }));
       yield* until(Effect.sync(() => takes === 3));
-      assert.deepStrictEqual(told, [{ agentType: "t", reason: "no right" }]);
+      assert.deepStrictEqual(told, [
+        { agentType: "t", reason: "no right" },
+        { agentType: "t", reason: "no stream" },
+      ]);
     }).pipe(Effect.scoped, Effect.provide(tasks)),
   );
 });

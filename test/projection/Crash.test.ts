@@ -9,11 +9,12 @@ import * as Generations from "../../src/projection/rebuild/Generations.ts";
 import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
 import { rebuild } from "../../src/projection/rebuild/Rebuild.ts";
 import { verify } from "../../src/projection/verify/Verify.ts";
+import { programOf } from "../support/programs.ts";
 import { conversation } from "./Conversation.ts";
 import { stubLog } from "./StubLog.ts";
 import { ask, temporaryFolder } from "./World.ts";
 
-const child = join(import.meta.dirname, "crash-child.ts");
+const child = programOf("test/projection/crash-child.ts");
 
 /** Runs the child until it has said `lines` lines, and some microseconds more; then kill -9. True when it was done before. */
 const runAndKill = (options: {

@@ -8,6 +8,7 @@ import * as History from "../../src/domain/History.ts";
 import { Recollect } from "../../src/client/Recollect.ts";
 import * as SpoolDrainer from "../../src/publish/drain/SpoolDrainer.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { programOf } from "../support/programs.ts";
 import * as World from "./World.ts";
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
@@ -24,7 +25,7 @@ const saidUpTo = (length: number): string => {
 /** Runs the child until a line of it is what we wait for, kills it, and returns the last line. */
 const killedAfter = (args: ReadonlyArray<string>, isEnough: (line: string) => boolean) =>
   Effect.promise(async () => {
-    const child = spawn(process.execPath, ["test/publish/answer-child.ts", ...args], {
+    const child = spawn(process.execPath, [programOf("test/publish/answer-child.ts"), ...args], {
       cwd: root,
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -12,6 +12,7 @@ import { thread } from "../../src/publish/thread/ThreadPublisher.ts";
 import { Spool } from "../../src/spool/Spool.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { programOf } from "../support/programs.ts";
 import { LogSwitch } from "./SwitchableLog.ts";
 import * as World from "./World.ts";
 import { writing } from "../support/writing.ts";
@@ -143,7 +144,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
     Effect.gen(function* () {
       const folder = yield* World.temporaryFolder;
       const { url } = yield* NatsServer.NatsServer;
-      const speaker = new URL("speaker.ts", import.meta.url).pathname;
+      const speaker = programOf("test/publish/speaker.ts");
       // A port where nobody listens: the address of a log that is away.
       const child = spawn(process.execPath, [speaker, folder, "nats://127.0.0.1:9"], {
         stdio: ["ignore", "pipe", "inherit"],

@@ -3,8 +3,8 @@
  */
 import { Effect, type Scope } from "effect";
 import { spawn } from "node:child_process";
-import { resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { programOf } from "./programs.ts";
 
 export interface Child {
   readonly pid: number;
@@ -14,7 +14,7 @@ export interface Child {
   readonly kill: (signal?: NodeJS.Signals) => Effect.Effect<void>;
 }
 
-/** Starts a TypeScript file, named from the top of the repository. It is killed with the scope. */
+/** Starts a file, named from the top of the repository, as it was built if it is one of `programs.ts`. It is killed with the scope. */
 export const start = (options: {
   readonly file: string;
   readonly args: ReadonlyArray<string>;
@@ -25,7 +25,7 @@ export const start = (options: {
   );
 
 const begin = async (options: { readonly file: string; readonly args: ReadonlyArray<string> }): Promise<Child> => {
-  const file = resolve(import.meta.dirname, "../..", options.file);
+  const file = programOf(options.file);
   const child = spawn(process.execPath, [file, ...options.args], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((done) => child.once("exit", () => done()));
   const line = await new Promise<string>((done, fail) => {

@@ -13,6 +13,7 @@ import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
 import { root } from "./flow.ts";
+import * as Programs from "./programs.ts";
 
 interface Built {
   readonly builtProgram: (name: string) => string | undefined;
@@ -36,8 +37,10 @@ export default async function setup() {
   const program = builtProgram("main");
   if (program === undefined) process.stderr.write("The command line cannot be built: tests run its sources.\n");
   else process.env["RECOLLECT_TEST_PROGRAM"] = program;
+  const remove = await Programs.build();
   const held = await Promise.all(usualPorts.map(hold));
   return () => {
+    remove();
     for (const server of held) server?.close();
   };
 }

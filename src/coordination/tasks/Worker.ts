@@ -164,15 +164,16 @@ const runOne = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease): Eff
 /** Interval at which a trouble that lasts is reported again. */
 const troubleMillis = 60_000;
 
-/** Each trouble once, however many places of the worker have it. */
+/** Each trouble once, however many places of the worker have it, and also where two of them alternate. */
 const telling = Effect.fnUntraced(function* (onTrouble: Work<never, never>["onTrouble"]) {
   const run = Effect.runForkWith(yield* Effect.context<never>());
-  const told = new Map<string, { readonly reason: string; readonly at: number }>();
+  const told = new Map<string, number>();
   return (trouble: Trouble) => {
-    const before = told.get(trouble.agentType);
-    const at = performance.now();
-    if (before?.reason === trouble.reason && at - before.at < troubleMillis) return;
-    told.set(trouble.agentType, { reason: trouble.reason, at });
+    const now = performance.now();
+    for (const [one, at] of told) if (now - at >= troubleMillis) told.delete(one);
+    const name = `${trouble.agentType} ${trouble.reason}`;
+    if (told.has(name)) return;
+    told.set(name, now);
     if (onTrouble === undefined)
       run(Effect.logWarning(`no task of ${trouble.agentType} can be had: ${trouble.reason}`));
     else onTrouble(trouble);

@@ -13,7 +13,7 @@ import { briefOf } from "../../query/brief/HandOver.ts";
 import { minute, titleOf } from "../../query/brief/Plain.ts";
 import { resumeOf } from "../../query/brief/Resume.ts";
 import { tokensIn } from "../../query/brief/Tokens.ts";
-import { Query, type ThreadRow } from "../../query/Query.ts";
+import { maxPage, Query, type ThreadRow } from "../../query/Query.ts";
 import { updates } from "./Replay.ts";
 
 /** Sessions of one page of the list. */
@@ -100,12 +100,21 @@ export const replay = (thread: ThreadRow) =>
       const query = yield* Query;
       const filter = { threadId: thread.threadId, tenant: thread.tenant, after };
       const messages = yield* query.messages({ ...filter, limit: window });
-      const last = messages.length < window ? undefined : messages.at(-1)?.sequence;
+      const calls = yield* query.toolCalls({ ...filter, limit: maxPage });
+      const compactions = yield* query.compactions({ ...filter, limit: maxPage });
+      // A full page of any of them ends this part: what stands behind its last row is for the next one.
+      const endOf = (rows: ReadonlyArray<{ readonly sequence: number }>, most: number) =>
+        rows.length < most ? [] : [rows.at(-1)?.sequence ?? after];
+      const ends = [...endOf(messages, window), ...endOf(calls, maxPage), ...endOf(compactions, maxPage)];
+      const last = ends.length === 0 ? undefined : Math.min(...ends);
       const within = <A extends { readonly sequence: number }>(rows: ReadonlyArray<A>) =>
         rows.filter(({ sequence }) => last === undefined || sequence <= last);
-      const calls = within(yield* query.toolCalls(filter));
-      const compactions = within(yield* query.compactions(filter));
-      return [updates({ messages, calls, compactions }), Option.fromUndefinedOr(last)] as const;
+      const told = updates({
+        messages: within(messages),
+        calls: within(calls),
+        compactions: within(compactions),
+      });
+      return [told, Option.fromUndefinedOr(last)] as const;
     }),
   );
 

@@ -23,6 +23,8 @@ export type Role = keyof typeof roles;
 export interface Who {
   readonly role: Role;
   readonly tenant: string;
+  /** Name of the token; absent for a process of this user. */
+  readonly name?: string | undefined;
   /** The thread that the asking agent itself is in, where its program says so. */
   readonly thread: string | undefined;
 }

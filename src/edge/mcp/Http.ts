@@ -109,7 +109,7 @@ const callers = HttpRouter.middleware<{ provides: Caller }>()(
         if (owners.isAnothers(headers[sessionHeader], name)) return HttpServerResponse.empty({ status: 404 });
         const desk = yield* Desk.of(yield* clients.of(tenant), earlier);
         const response = yield* Effect.provideService(app, Caller, {
-          who: { role, tenant, thread: headers[threadHeader] },
+          who: { role, tenant, name, thread: headers[threadHeader] },
           desk,
         });
         // The server names a new session when its answer is sent, behind every middleware.

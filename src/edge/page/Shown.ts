@@ -55,11 +55,14 @@ export const part = (piece: Html, status = 200): HttpServerResponse.HttpServerRe
 /** Text to keep or copy: shown by a browser as text, whatever stands in it. */
 export const text = (
   content: string,
-  options: { readonly type?: "text/plain" | "text/csv" | "text/markdown"; readonly file?: string } = {},
+  options: {
+    readonly type?: "text/plain" | "text/csv" | "text/markdown";
+    readonly file?: string;
+    readonly status?: number;
+  } = {},
 ): HttpServerResponse.HttpServerResponse => {
-  const answer = closed(
-    HttpServerResponse.text(content, { contentType: `${options.type ?? "text/plain"}; charset=utf-8` }),
-  );
+  const { status = 200, type = "text/plain" } = options;
+  const answer = closed(HttpServerResponse.text(content, { status, contentType: `${type}; charset=utf-8` }));
   return options.file === undefined
     ? answer
     : HttpServerResponse.setHeader(

@@ -42,13 +42,16 @@ const passedOn = (headers: IncomingHttpHeaders): Record<string, string | Readonl
     ),
   ) as Record<string, string | ReadonlyArray<string>>;
 
-/** Called by a name of this machine, and by no page. */
+/** Called by a name of this machine, and by no page: browsers say where a request is from, those for pictures without an origin. */
 const isOurs = ({ headers }: IncomingMessage): boolean =>
-  /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/i.test(headers.host ?? "") && headers.origin === undefined;
+  /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/i.test(headers.host ?? "") &&
+  headers.origin === undefined &&
+  headers["sec-fetch-site"] === undefined;
 
-/** The path that is asked for below the server's own. */
-const addressOf = (target: URL, path: string): URL => {
-  const asked = new URL(path, "http://localhost");
+/** The path that is asked for below the server's own; undefined for a target that is none (`//[`). */
+const addressOf = (target: URL, path: string): URL | undefined => {
+  const asked = URL.parse(path, "http://localhost");
+  if (asked === null) return undefined;
   const address = new URL(target);
   if (asked.pathname !== "/" && asked.pathname !== target.pathname)
     address.pathname = `${target.pathname.replace(/\/$/, "")}${asked.pathname}`;
@@ -65,6 +68,7 @@ const pass = (target: URL, told: Told, asked: IncomingMessage, answer: ServerRes
     return void answer.writeHead(400, { connection: "close" }).end("recollect wrap: a request has one Host\n");
   if (!isOurs(asked)) return void answer.writeHead(403).end("recollect wrap: not for web pages, nor by another name\n");
   const address = addressOf(target, asked.url ?? "/");
+  if (address === undefined) return void answer.writeHead(400).end("recollect wrap: this is no path\n");
   let session = header(asked.headers["mcp-session-id"]) ?? "";
   const send = address.protocol === "https:" ? httpsRequest : httpRequest;
   const length = asked.headers["content-length"];

@@ -209,25 +209,45 @@ const asFrame = ({ at, payload, type }: Read): Frame =>
     ? { _tag: "Ended", ended: JSON.parse(payload.toString("utf8")), at }
     : { _tag: "Chunk", direction: type === types.toServer ? "toServer" : "toClient", bytes: payload, at };
 
-/** Opens a journal; undefined when it is none that this version can read. Read once, then closed. */
-export const open = (path: string): { readonly header: Header; readonly frames: Iterable<Frame> } | undefined => {
+const headerOf = (first: IteratorResult<Read>): Partial<Header> | undefined =>
+  first.done === true || first.value.type !== types.header ? undefined : JSON.parse(first.value.payload.toString());
+
+/** A journal that is read; its file is open until its frames have been read, or it is closed. */
+export interface Opened {
+  readonly header: Header;
+  /** Read once. */
+  readonly frames: Iterable<Frame>;
+  /** Twice is once. */
+  readonly close: () => void;
+}
+
+/** Opens a journal; undefined when it is none that this version can read. */
+export const open = (path: string): Opened | undefined => {
   const descriptor = fs.openSync(path, "r");
-  const read = framesOf(descriptor);
-  const first = read.next();
-  const header: Partial<Header> | undefined =
-    first.done === true || first.value.type !== types.header ? undefined : JSON.parse(first.value.payload.toString());
-  if (header?.recollect !== "wrap" || header.version !== 1) {
-    fs.closeSync(descriptor);
-    return undefined;
-  }
-  const frames = (function* () {
-    try {
-      for (const one of read) yield asFrame(one);
-    } finally {
-      fs.closeSync(descriptor);
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) fs.closeSync(descriptor);
+    isOpen = false;
+  };
+  try {
+    const read = framesOf(descriptor);
+    const header = headerOf(read.next());
+    if (header?.recollect !== "wrap" || header.version !== 1) {
+      close();
+      return undefined;
     }
-  })();
-  return { header: header as Header, frames };
+    const frames = (function* () {
+      try {
+        for (const one of read) yield asFrame(one);
+      } finally {
+        close();
+      }
+    })();
+    return { header: header as Header, frames, close };
+  } catch (cause) {
+    close();
+    throw cause;
+  }
 };
 
 /** True when the session's process has said that it ended: the last frame tells. */

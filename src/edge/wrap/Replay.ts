@@ -3,14 +3,11 @@
  *
  * Room: edge.
  *
- * Run by the daemon (`layer`), and by a process of its own that a session leaves behind when it ends (this file as a
- * program, with the data folder as its argument). Ids follow from session and place, so what was recorded before is there
+ * Run by the daemon (`layer`), and by a process of its own that a session leaves behind when it ends (`ReplayProcess`). Ids follow from session and place, so what was recorded before is there
  * once, and two that read one journal at the same moment do no harm.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, References, Result } from "effect";
+import { Effect, Layer, Result } from "effect";
 import { renameSync, rmSync } from "node:fs";
-import { pathToFileURL } from "node:url";
 import * as Connect from "../../publish/Connect.ts";
 import { endIdOf, type Held, Sessions } from "../../coordination/sessions/Sessions.ts";
 import * as History from "../../domain/History.ts";
@@ -49,7 +46,7 @@ const isKept = (result: Result.Result<unknown, { readonly _tag: string }>): bool
 const mostTogether = 500;
 
 /** All of a journal; how many of its events were not accepted. */
-const replay = Effect.fnUntraced(function* ({ frames, header }: NonNullable<ReturnType<typeof Journal.open>>) {
+const replay = Effect.fnUntraced(function* ({ frames, header }: Journal.Opened) {
   const publisher = yield* Publisher;
   const { options, state } = header;
   const traffic = seeing(options.protocol, state);
@@ -107,12 +104,19 @@ export const all = Effect.fn("wrap.replay")(function* (root: string) {
       yield* Effect.ignore(Effect.try(() => renameSync(path, `${path}.unreadable`)));
       continue;
     }
-    const { header } = opened.success;
+    const { close, header } = opened.success;
     const { options } = header;
-    if (!isOver(path, header)) continue;
+    if (!isOver(path, header)) {
+      close();
+      continue;
+    }
     const { access, tenant, url } = options;
     const place = { url, data: root, tenant, access, source: "recollect/wrap" };
-    const lost = yield* replay(opened.success).pipe(Effect.provide(Connect.layer(place)), Effect.scoped);
+    const lost = yield* replay(opened.success).pipe(
+      Effect.provide(Connect.layer(place)),
+      Effect.scoped,
+      Effect.ensuring(Effect.sync(close)),
+    );
     if (lost > 0)
       yield* Effect.logWarning(`${path}: ${lost === 1 ? "1 event was" : `${lost} events were`} not accepted yet`);
     else {
@@ -138,9 +142,3 @@ export const layer = (root: string) =>
       ),
     ),
   );
-
-const isProgram = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;
-if (isProgram) {
-  const quiet = Layer.succeed(References.MinimumLogLevel, "None");
-  await Effect.runPromise(all(process.argv[2] ?? "").pipe(Effect.provide(Layer.merge(NodeServices.layer, quiet))));
-}

@@ -198,7 +198,7 @@ export class Tap {
     if (this.#isLeft || this.#journal.problem !== undefined) return;
     this.#isLeft = true;
     try {
-      const words = [...process.execArgv, beside("Replay").pathname, this.#root];
+      const words = [...process.execArgv, beside("ReplayProcess").pathname, this.#root];
       spawn(process.execPath, words, { detached: true, stdio: "ignore", cwd: "/" }).unref();
     } catch {
       // The next process does it.

@@ -34,18 +34,24 @@ export interface ListedCall {
   readonly startedAt: number | null;
 }
 
-/** Calls of a tool, the last told first. */
+const callsWhere = (place: string): string =>
+  `SELECT thread_id, tenant, call_key, sequence, tool_name, server, substr(arguments, 1, 600) AS arguments, outcome,
+     substr(error_message, 1, 300) AS error_message, duration_millis, result_bytes, started_at
+   FROM v_tool_calls WHERE tool_name = :tool AND ${place} AND (:tenant IS NULL OR tenant = :tenant)
+     AND (:outcome IS NULL OR outcome = :outcome)
+   ORDER BY sequence DESC LIMIT :limit`;
+const callsSql = callsWhere("sequence < :before");
+const callsOfEventSql = callsWhere("sequence = :before");
+
+/** Calls of a tool, the last told first. Several may stand in one event, so the last event of a page is there with all of its own. */
 export const calls = Effect.fnUntraced(function* ({ before = noEnd, limit, outcome, tenant, tool }: CallChoice) {
   const { rows } = yield* Ask;
   const values: Values = { tool, before, limit, tenant: tenant ?? null, outcome: outcome ?? null };
-  return yield* rows<ListedCall>(
-    `SELECT thread_id, tenant, call_key, sequence, tool_name, server, substr(arguments, 1, 600) AS arguments, outcome,
-       substr(error_message, 1, 300) AS error_message, duration_millis, result_bytes, started_at
-     FROM v_tool_calls WHERE tool_name = :tool AND sequence < :before AND (:tenant IS NULL OR tenant = :tenant)
-       AND (:outcome IS NULL OR outcome = :outcome)
-     ORDER BY sequence DESC LIMIT :limit`,
-    values,
-  );
+  const page = yield* rows<ListedCall>(callsSql, values);
+  const last = page.at(-1)?.sequence;
+  if (last === undefined || page.length < limit) return page;
+  const ofLast = yield* rows<ListedCall>(callsOfEventSql, { ...values, before: last, limit: -1 });
+  return [...page.filter(({ sequence }) => sequence > last), ...ofLast];
 });
 
 export interface EventChoice {

@@ -52,12 +52,15 @@ const callColumns = `tool_call_id, call_key, message_id, tool_name, server, subs
   outcome, error_type, substr(error_message, 1, 300) AS error_message, result_bytes, started_at, ended_at, duration_millis,
   sequence, result_sequence`;
 
-/** Calls behind `after` up to `end`, in order; at most 5,000. */
+/** Most calls of one answer. */
+export const mostCalls = 5_000;
+
+/** Calls behind `after` up to `end`, in order; at most `mostCalls`. */
 export const calls = Effect.fnUntraced(function* (key: ThreadKey, after: Sequence, end: Sequence) {
   const { rows } = yield* Ask;
   return yield* rows<CallHead>(
     `SELECT ${callColumns} FROM v_tool_calls
-     WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end ORDER BY sequence LIMIT 5000`,
+     WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end ORDER BY sequence LIMIT ${mostCalls}`,
     { ...valuesOf(key), after, end, most: 1200 },
   );
 });

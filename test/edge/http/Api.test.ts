@@ -29,6 +29,13 @@ const statusAndCode = (answer: Answer) => ({ status: answer.status, code: answer
 /** What comes is looked at by the assertions. */
 const shape = <T>(answer: Answer): T => answer.json() as unknown as T;
 
+describe("a request over HTTP that lacks what its verb needs", { timeout: 120_000 }, () => {
+  it("is answered 400, because the thread is not what is missing", async () => {
+    for (const answer of [await post("/v1/threads/lacking/expire", {}), await send("PATCH", "/v1/threads/lacking", {})])
+      assert.deepStrictEqual(statusAndCode(answer), { status: 400, code: "schema" });
+  });
+});
+
 describe("events over HTTP", { timeout: 120_000 }, () => {
   it("are appended one by one, and are one event under one id however often they are sent", async () => {
     const event = { type: "x.acme.noted", data: { n: 1 }, id: "once-1", actor: "ana" };

@@ -78,6 +78,17 @@ describe("/mcp", { timeout: 120_000 }, () => {
       "messages[0].text",
       "The pelican came.",
     );
+    // Whatever a client calls itself, the record has the name of its token.
+    const rowsOf = async (sql: string, count: number) => {
+      let rows: ReadonlyArray<unknown> = [];
+      for (let tries = 0; tries < 50 && rows.length < count; tries++)
+        rows = (await own.ask("query", { sql }))["rows"] as typeof rows;
+      return rows;
+    };
+    const principals = `SELECT json_extract(extensions, '$.principal') FROM v_events WHERE subject = '${String(note["thread"])}'`;
+    assert.deepStrictEqual(await rowsOf(principals, 2), [["local"], ["local"]]);
+    const actors = "SELECT DISTINCT actor FROM v_events WHERE type = 'x.recollect.sql_asked'";
+    assert.deepStrictEqual(await rowsOf(actors, 1), [["mcp/local"]]);
     await using asking = await connect(reader);
     const { tools } = await asking.client.listTools();
     assert.notIncludeMembers(

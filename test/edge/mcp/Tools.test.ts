@@ -1,7 +1,14 @@
 import { assert, describe, layer } from "@effect/vitest";
-import { Effect, Layer } from "effect";
+import { Context, Effect, Layer } from "effect";
+import { fromContent } from "../../../src/domain/EventId.ts";
+import * as History from "../../../src/domain/History.ts";
+import { mostAtOnce, sqlAtOnce, tooManyStatements } from "../../../src/edge/http/SqlAtOnce.ts";
 import { protocols } from "../../../src/edge/mcp/Server.ts";
 import { threadFilterNames } from "../../../src/query/ThreadFilter.ts";
+import { EventLog } from "../../../src/log/EventLog.ts";
+import { Projector } from "../../../src/projection/Projector.ts";
+import { Publisher } from "../../../src/publish/Publisher.ts";
+import { ThreadViews } from "../../../src/publish/thread/ThreadViews.ts";
 import { tokensIn } from "../../../src/query/brief/Tokens.ts";
 import { importedFiles, store } from "../../support/Imported.ts";
 import { client, files, first, long, second, who } from "./World.ts";
@@ -27,6 +34,27 @@ interface Read {
   readonly previous?: { readonly before: number };
   readonly next?: { readonly after: number };
 }
+
+/** More than one answer looks at. */
+const many = 900;
+
+/** A thread of so many events in a tenant of its own, numbered from 1. */
+const filledThread = Effect.fnUntraced(function* (
+  id: string,
+  event: (at: number) => readonly [type: string, data: object],
+) {
+  const log = yield* EventLog;
+  for (let at = 1; at <= many; at += 300) {
+    const events = Array.from({ length: 300 }, (_, more) => {
+      const [type, data] = event(at + more);
+      const body = JSON.stringify(data);
+      return { id: fromContent(id, body), type, schemaVersion: 1, occurredAt: Date.now(), source: "test", body };
+    });
+    yield* log.append({ history: History.thread(id, "long"), events, expected: "any" });
+  }
+  const { lastSequence } = yield* log.info;
+  yield* Effect.flatMap(Projector, (projector) => projector.awaitSequence(lastSequence));
+});
 
 const world = Layer.effectDiscard(importedFiles(files)).pipe(Layer.provideMerge(store));
 
@@ -183,6 +211,39 @@ describe("the tools of the MCP server", () => {
         const all = yield* ask<Read>("read_thread", { thread: first, after: 0 });
         assert.isFalse(all.truncated);
         assert.isUndefined(all.next);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("ask in SQL as often at once as all doors together may, and say so beyond it", () =>
+      Effect.gen(function* () {
+        const { say } = yield* client(who("operator"));
+        const busy = yield* sqlAtOnce.withPermits(mostAtOnce)(say("query", { sql: "SELECT 1" }));
+        assert.deepInclude(busy, { isError: true, text: `${tooManyStatements} Ask again when one of them has ended.` });
+        assert.isFalse((yield* say("query", { sql: "SELECT 1" })).isError);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("write into the thread that is named, also where a longer id that begins so is listed before it", () =>
+      Effect.gen(function* () {
+        const beginning = first.slice(0, 8);
+        const into: Array<string> = [];
+        const views = { get: (id: string) => Effect.succeed(id === beginning ? {} : undefined) };
+        const publisher = {
+          tenant: "default",
+          policy: () => ({}),
+          publish: ({ history }: { readonly history: { readonly id: string } }) =>
+            Effect.sync(() => {
+              into.push(history.id);
+              return { _tag: "Appended", eventId: "e", sequence: 1 };
+            }),
+        };
+        const writing = Layer.succeedContext(
+          Context.make(ThreadViews, views as never).pipe(Context.add(Publisher, publisher as never)),
+        );
+        const { ask } = yield* client(who("publisher"), undefined, writing as never);
+        yield* ask("append", { thread: beginning, text: "a note" });
+        yield* ask("append", { thread: second.slice(0, 8), text: "a note" });
+        assert.deepStrictEqual(into, [beginning, second]);
       }).pipe(Effect.scoped),
     );
 
@@ -367,7 +428,45 @@ describe("the tools of the MCP server", () => {
         const sql = yield* Effect.flip(callTool({ name: "query", arguments: { sql: "SELECT 1" } }));
         assert.match(sql.message, /not found/);
         assert.deepInclude(yield* ask("usage", { by: "model" }), { rows: [], total: 0 });
+        // A tool use of another tenant names no thread of this one.
+        const byUse = yield* ask<object>("search", { query: "zebra" }, { "claudecode/toolUseId": `${second}-t1` });
+        assert.notInclude(JSON.stringify(byUse), second);
       }).pipe(Effect.scoped),
+    );
+
+    it.effect(
+      "lead to every call of a thread that has nothing but calls, and to every one of many short messages",
+      () =>
+        Effect.gen(function* () {
+          yield* filledThread("calls", (at) => [
+            "thread.tool_called",
+            { callId: `c${at}`, name: "look", arguments: { at } },
+          ]);
+          yield* filledThread("words", (at) => [
+            "thread.message_appended",
+            { messageId: `m${at}`, role: "user", content: `${at}` },
+          ]);
+          const { ask } = yield* client(who("reader", { tenant: "long" }));
+          const read = (more: object) => ask<Read>("read_thread", { max_tokens: 20_000, ...more });
+          const end = yield* read({ thread: "calls", tail: 5 });
+          assert.include(JSON.stringify(end.messages.at(-1)), String.raw`{\"at\":${many}}`);
+          const { place = 0 } = end.messages.at(-1) ?? {};
+          const around = yield* read({ thread: "calls", around: place - 100 });
+          assert.include(
+            around.messages.map((one) => one.place),
+            place - 100,
+          );
+          for (const thread of ["calls", "words"]) {
+            const places = new Set<number>();
+            let after: number | undefined = 0;
+            while (after !== undefined) {
+              const page: Read = yield* read({ thread, after });
+              for (const one of page.messages) places.add(one.place);
+              after = page.next?.after;
+            }
+            assert.strictEqual(places.size, many, thread);
+          }
+        }).pipe(Effect.scoped),
     );
   });
 });

@@ -84,14 +84,15 @@ const away = new (class extends Error {
   readonly hint = "Start one with: recollect up";
 })("No instance is running.");
 
-/** A client of the server over this record; nothing can be written. */
+/** A client of the server over this record; nothing can be written where no `writing` is given. */
 export const client = Effect.fnUntraced(function* (
   asker: Who,
   protocolVersion: (typeof protocols)[number]["protocolVersion"] = "2025-11-25",
+  writing: Layer.Layer<Desk.Writing, Desk.Obstacle> = Layer.effectContext(Effect.fail(away)),
 ) {
   const query = Layer.succeed(Query, yield* Query);
   const earlier = Layer.succeed(EarlierStores, yield* EarlierStores);
-  const desk = Desk.layerLazy({ query, writing: Layer.effectContext(Effect.fail(away)), earlier });
+  const desk = Desk.layerLazy({ query, writing, earlier });
   const made = yield* McpTest.makeClient(registrations(asker).pipe(Layer.provide(desk)), {
     protocols,
     protocolVersion,

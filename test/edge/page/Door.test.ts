@@ -6,10 +6,13 @@ import { createServer } from "node:http";
 import { cookieName, HttpDoor } from "../../../src/edge/http/Guard.ts";
 import { TenantClients } from "../../../src/edge/http/TenantClients.ts";
 import * as Page from "../../../src/edge/page/Page.ts";
+import { eventTypes } from "../../../src/domain/Event.ts";
 import { task, thread } from "../../../src/domain/History.ts";
 import * as HttpTokens from "../../../src/log/access/HttpTokens.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
+import { newId } from "../../../src/publish/write/NewEvent.ts";
 import { Query } from "../../../src/query/Query.ts";
+import { shown, shownQuery } from "../../../src/client/Shown.ts";
 import { happened, store } from "./Site.ts";
 
 class Address extends Context.Service<Address, { readonly url: string; readonly root: string }>()("test/Address") {}
@@ -129,6 +132,13 @@ layer(site, { excludeTestServices: true, timeout: 60_000 })("the page at its doo
         assert.notInclude(text, secret, path);
         assert.match(text, /\[redacted:github-token:[0-9a-f]{16}\]/, path);
       }
+      const columns = ["text", "text AS x, 1 AS x", "1 AS x, text AS x", "text AS x, text AS x"];
+      const redacting = shownQuery(yield* Query, yield* shown());
+      for (const sql of columns.map((names) => `SELECT ${names} FROM v_messages WHERE tenant = 'leaky'`)) {
+        const { rows: all } = yield* redacting.select(sql);
+        assert.notInclude(JSON.stringify(all), secret, sql);
+        assert.strictEqual(all[0]?.includes(1), sql.includes("1"), sql);
+      }
       const { rows } = yield* Effect.flatMap(Query, (query) => query.sql(statement)).pipe(
         Effect.flatMap((asked) => Stream.runCollect(asked.rows).pipe(Effect.map((all) => ({ rows: all })))),
         Effect.scoped,
@@ -153,6 +163,65 @@ layer(site, { excludeTestServices: true, timeout: 60_000 })("the page at its doo
         assert.notInclude(text, `hands of ${other}`);
         assert.notInclude(text, `work of ${other}`);
       }
+    }),
+  );
+
+  it.effect("shows a reader their tasks however many later ones others have", () =>
+    Effect.gen(function* () {
+      const submitted = ["task.submitted", { request: { agentType: "a", description: "work of the quiet" } }] as const;
+      yield* happened(task("quiet-1", "quiet"), [submitted]);
+      for (let at = 0; at < 201; at++) yield* happened(task(`loud-${at}`, "loud"), [submitted]);
+      const reader = { role: "reader", tenant: "quiet" } as const;
+      for (const path of ["/tasks", "/tasks?status=pending"])
+        assert.include((yield* answer(path, reader)).text, "/task/quiet-1", path);
+    }),
+  );
+
+  it.effect("lists every call of a tool on its pages, also those of one event at a page's end", () =>
+    Effect.gen(function* () {
+      const called = (id: string) => ({ type: "tool_use", callId: id, name: "Many", arguments: { id } });
+      const log = yield* EventLog;
+      for (let at = 0; at < 70; at++) {
+        const parts = [0, 1, 2].map((more) => called(`many-${at}-${more}`));
+        const body = JSON.stringify({ messageId: `m${at}`, role: "assistant", parts });
+        const type = "thread.message_appended";
+        const about = { type, schemaVersion: eventTypes[type].version, occurredAt: Date.now(), source: "test" };
+        const history = thread("of-many", "many");
+        yield* log.append({ history, events: [{ ...about, id: yield* newId, body }], expected: "any" });
+      }
+      yield* happened(thread("of-many", "many"), [["thread.renamed", { title: "many" }]]);
+      const reader = { role: "reader", tenant: "many" } as const;
+      const found: Array<string> = [];
+      let next: string | undefined = "/calls?tool=Many";
+      while (next !== undefined) {
+        const { text }: { readonly text: string } = yield* answer(next, reader);
+        found.push(...(text.match(/many-\d+-\d/g) ?? []));
+        next = /href="([^"]+)">Older/.exec(text)?.[1]?.replaceAll("&amp;", "&");
+      }
+      assert.lengthOf(new Set(found), 210);
+    }),
+  );
+
+  it.effect("gives as Markdown also the calls that no message asked for", () =>
+    Effect.gen(function* () {
+      const called = (id: string) =>
+        ["thread.tool_called", { callId: id, name: "measure", arguments: { id } }] as const;
+      const asked = ["thread.message_appended", { messageId: "m", role: "user", content: "How long is it?" }] as const;
+      yield* happened(thread("only-calls", "calls"), [called("early"), called("late")]);
+      yield* happened(thread("with-words", "calls"), [called("early"), asked, called("late")]);
+      const reader = { role: "reader", tenant: "calls" } as const;
+      for (const id of ["only-calls", "with-words"]) {
+        const { text } = yield* answer(`/thread/${id}/markdown`, reader);
+        assert.match(text, /early[^]*late/, id);
+      }
+    }),
+  );
+
+  it.effect("answers what is no CSV with the status of a failure", () =>
+    Effect.gen(function* () {
+      const operator = { role: "operator", tenant: "home" } as const;
+      assert.strictEqual((yield* answer("/tools?csv=neither.nor", operator)).status, 404);
+      assert.strictEqual((yield* answer("/tools?csv=tools.nothing", operator)).status, 400);
     }),
   );
 

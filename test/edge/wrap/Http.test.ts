@@ -98,6 +98,11 @@ describe("recollect wrap --http", { timeout: 120_000 }, () => {
       (await ask(url, { method: "POST", headers: { origin: "https://evil.example" }, body: "{}" })).status,
       403,
     );
+    // A picture of a page has no origin; and a target that is no path ends the request, and not the proxy.
+    assert.strictEqual((await ask(url, { headers: { "sec-fetch-site": "cross-site" } })).status, 403);
+    const socket = connectTo(Number(new URL(url).port), "127.0.0.1");
+    socket.write("GET //[ HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+    assert.match(await text(socket), /^HTTP\/1\.1 400 /);
     for (const [first, second] of [
       ["127.0.0.1", "evil.example"],
       ["evil.example", "127.0.0.1"],

@@ -4,7 +4,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import * as Journal from "../../../src/edge/wrap/Journal.ts";
 import * as Replay from "../../../src/edge/wrap/Replay.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -116,5 +116,43 @@ layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
         assert.isTrue(existsSync(data));
       }),
     120_000,
+  );
+
+  it.effect.skipIf(process.platform !== "linux")(
+    "that goes on is looked at again and again without a file left open",
+    () =>
+      Effect.gen(function* () {
+        const data = yield* World.temporaryFolder;
+        const options = {
+          sessionId: "11111111-aaaa-4aaa-8aaa-000000000001",
+          ownThreadId: "11111111-aaaa-4aaa-8aaa-000000000002",
+          threadId: undefined,
+          tenant: undefined,
+          url: undefined,
+          data,
+          access: undefined,
+          command: ["none"],
+          cwd: data,
+          parentThreadId: undefined,
+          cacheTools: [],
+          cache: false,
+          limits: undefined,
+          started: { epochMillis: 1_700_000_000_000, monotonicMillis: 0 },
+        };
+        const journal = new Journal.Journal(data, options);
+        const descriptors = () =>
+          readdirSync("/proc/self/fd").filter((name) => {
+            try {
+              return readlinkSync(`/proc/self/fd/${name}`).startsWith(data);
+            } catch {
+              return false;
+            }
+          }).length;
+        const before = descriptors();
+        for (let at = 0; at < 3; at++) assert.strictEqual(yield* Replay.all(data), 0);
+        assert.lengthOf(Journal.journals(data), 1);
+        assert.strictEqual(descriptors(), before);
+        journal.remove();
+      }),
   );
 });

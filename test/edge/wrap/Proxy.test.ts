@@ -5,10 +5,11 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { programOf } from "../../support/programs.ts";
 
 const here = (name: string) => new URL(name, import.meta.url).pathname;
 const server = here("server.ts");
-const wrapEntry = here("../../support/wrap.ts");
+const wrapEntry = programOf("test/support/wrap.ts");
 /** Nobody listens there: these tests are about the proxy, and it must not matter. */
 const nowhere = "nats://127.0.0.1:9";
 

@@ -9,8 +9,9 @@ import { isMisfit } from "../../../src/domain/Event.ts";
 import type { Fact } from "../../../src/domain/Fact.ts";
 import { factsOf } from "../../../src/domain/Interpret.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
+import { programOf } from "../../support/programs.ts";
 
-const entry = new URL("../../support/wrap.ts", import.meta.url).pathname;
+const entry = programOf("test/support/wrap.ts");
 const require = createRequire(import.meta.url);
 
 /** The real server that every MCP client is tried with. */
@@ -54,7 +55,7 @@ export const connect = ({ data, url, thread, words: more = [], server = everythi
         command,
         args,
         stderr: "ignore",
-        env: { PATH: process.env["PATH"] ?? "", ...env },
+        env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "", ...env },
       });
       const client = new Client({ name: "a test", version: "1.2.3" });
       await client.connect(transport);

@@ -2,8 +2,9 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { spawnSync } from "node:child_process";
 import { cpSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import * as StoreSwap from "../../../src/machine/StoreSwap.ts";
+import { programOf } from "../../support/programs.ts";
 import { temporaryFolder } from "../World.ts";
 import * as World from "./World.ts";
 
@@ -13,7 +14,7 @@ const verified = "journal verified";
 const within = ["old stream kept", "new stream placed", "derived kept", "journal swapped"] as const;
 
 const killedAt = (root: string, step: string) => {
-  const child = resolve(import.meta.dirname, "heal-child.ts");
+  const child = programOf("test/projection/heal/heal-child.ts");
   const { signal, stderr } = spawnSync(process.execPath, [child, root, step], { encoding: "utf8", timeout: 60_000 });
   assert.strictEqual(signal, "SIGKILL", stderr);
   assert.isDefined(StoreSwap.read(root), step);

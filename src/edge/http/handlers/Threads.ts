@@ -18,6 +18,7 @@ import { RecentlyUsed } from "../../../snapshot/RecentlyUsed.ts";
 import { Api } from "../api/Api.ts";
 import type { Saying } from "../api/ThreadsApi.ts";
 import { Principal } from "../Guard.ts";
+import { refused } from "../Problem.ts";
 import { outcomeOf, publishedAs, split } from "./About.ts";
 import { answer, etagOf, given, isKnown, json, notModified, orNotThere, reading } from "./Answer.ts";
 import { messagePage, messageLines } from "./Messages.ts";
@@ -148,6 +149,8 @@ export const say = Effect.fnUntraced(function* (id: string, payload: typeof Sayi
   return publishedAs(yield* (yield* threadOf(id)).say({ ...data, ...about }));
 });
 
+const missing = (detail: string) => refused({ status: 400, code: "schema", detail });
+
 /** Applies a PATCH: each part is an event of its own, and the answer is the last one's. */
 const describe = Effect.fnUntraced(function* (
   id: string,
@@ -172,7 +175,7 @@ const describe = Effect.fnUntraced(function* (
   const { id: _, ...further } = about;
   let published: Published | undefined;
   for (const [at, move] of moves.entries()) published = yield* move(at === 0 ? about : further);
-  return publishedAs(yield* orNotThere(published, "change in the request"));
+  return publishedAs(published ?? (yield* missing("This request changes nothing.")));
 });
 
 export const threads = HttpApiBuilder.group(Api, "threads", (handlers) =>
@@ -249,7 +252,7 @@ export const threads = HttpApiBuilder.group(Api, "threads", (handlers) =>
             case "restore":
               return publishedAs(yield* thread.restore(about));
             case "expire":
-              return publishedAs(yield* thread.expire(yield* orNotThere(data.at, "time (`at`) in the request"), about));
+              return publishedAs(yield* thread.expire(data.at ?? (yield* missing("This verb needs `at`.")), about));
           }
         }),
       ),

@@ -6,6 +6,7 @@
 import { Effect, Schema } from "effect";
 import * as EventId from "../../../domain/EventId.ts";
 import * as Thread from "../../../publish/thread/ThreadPublisher.ts";
+import { ThreadViews } from "../../../publish/thread/ThreadViews.ts";
 import { Desk } from "../Desk.ts";
 import { maybeText, text, threadId, threadOf, whole } from "../Parameters.ts";
 import { known } from "../../../query/brief/Plain.ts";
@@ -14,9 +15,11 @@ import { type Call, tool } from "../Tool.ts";
 
 const longestMessage = 200_000;
 
-/** Tools write for the tenant of this process, whose publisher it is. */
-const speaks = ({ client }: Call) =>
-  known({ actor: client?.name, source: client === undefined ? undefined : `mcp/${client.name}` });
+/** Provenance of what a tool writes; over HTTP with the token's name, whatever the client calls itself. */
+const speaks = ({ client, who }: Call) => ({
+  ...known({ actor: client?.name, source: client === undefined ? undefined : `mcp/${client.name}` }),
+  ...(who.name === undefined ? {} : { extensions: { principal: who.name } }),
+});
 
 const whereIn = (published: { readonly _tag: string; readonly sequence?: number }) =>
   known({
@@ -27,9 +30,20 @@ const whereIn = (published: { readonly _tag: string; readonly sequence?: number 
     place: published.sequence,
   });
 
-/** The id in full where the read models know one that begins so, else the id itself: the thread may be new. */
+/**
+ * The id in full where the read models know one that begins so, else the id itself: the thread may be new, and one that is in
+ * the log already is not taken for the beginning of another.
+ */
 const idOf = Effect.fnUntraced(function* (given: string, tenant: string) {
   const desk = yield* Desk;
+  const views = Effect.flatMap(desk.writing, (writing) =>
+    Effect.provideContext(
+      ThreadViews.use((all) => all.get(given, { deleted: true })),
+      writing,
+    ),
+  );
+  const there = yield* Effect.option(views);
+  if (there._tag === "Some" && there.value !== undefined) return given;
   const found = yield* Effect.option(Effect.flatMap(desk.query, (query) => threadOf(query, given, tenant)));
   return found._tag === "Some" && found.value !== undefined ? found.value.threadId : given;
 });

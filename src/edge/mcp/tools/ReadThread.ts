@@ -17,7 +17,7 @@ import { rowsOf } from "../Rows.ts";
 import { tool } from "../Tool.ts";
 import { joined, type Piece, pieces } from "../Turns.ts";
 
-/** Messages looked at for one answer: more than fit into the largest. */
+/** Messages, and calls, looked at for one answer. */
 const window = 400;
 
 const conversation = "thread_id = :thread AND tenant = :tenant AND is_abandoned = 0 AND is_copied = 0";
@@ -42,12 +42,17 @@ const place = Effect.fnUntraced(function* (
   return found === undefined ? undefined : Number(found[0]);
 });
 
-/** Start of the window before a place. */
-const windowBefore = (thread: ThreadRow, upTo: number, messages: number) =>
-  Effect.map(
-    place("sequence <= :upTo ORDER BY sequence DESC LIMIT 1 OFFSET :skip", thread, { upTo, skip: messages - 1 }),
-    (first) => (first === undefined ? 0 : first - 1),
+/** Start of the window before a place: so many messages, and no more calls, for some threads have nothing but calls. */
+const windowBefore = Effect.fnUntraced(function* (thread: ThreadRow, upTo: number, most: number) {
+  const skip = most - 1;
+  const message = yield* place("sequence <= :upTo ORDER BY sequence DESC LIMIT 1 OFFSET :skip", thread, { upTo, skip });
+  const [call] = yield* rowsOf(
+    `SELECT sequence FROM v_tool_calls WHERE thread_id = :thread AND tenant = :tenant AND sequence <= :upTo
+     ORDER BY sequence DESC LIMIT 1 OFFSET :skip`,
+    { thread: thread.threadId, tenant: thread.tenant, upTo, skip },
   );
+  return Math.max(0, (message ?? 0) - 1, Number(call?.[0] ?? 0) - 1);
+});
 
 /** A turn: what a person asked, and everything up to what he asked next. */
 const turnAt = Effect.fnUntraced(function* (thread: ThreadRow, turn: number) {
@@ -72,11 +77,14 @@ const read = Effect.fnUntraced(function* (query: Query["Service"], thread: Threa
     query.compactions(filter),
   ]);
   // Whatever stands behind the last of a full page is for the next one.
-  const isWhole = messages.length < window;
-  const last = isWhole ? bounds.upTo : Math.min(bounds.upTo, messages.at(-1)?.sequence ?? 0);
+  const ends = [messages, calls, compactions].flatMap((rows) =>
+    rows.length < window ? [] : [rows.at(-1)?.sequence ?? 0],
+  );
+  const last = Math.min(bounds.upTo, ...ends);
   const within = <A extends { readonly sequence: number }>(rows: ReadonlyArray<A>) =>
     rows.filter(({ sequence }) => sequence <= last);
-  return pieces({ messages: within(messages), calls: within(calls), compactions: within(compactions), isFull });
+  const all = pieces({ messages: within(messages), calls: within(calls), compactions: within(compactions), isFull });
+  return { all, isCut: last < bounds.upTo };
 });
 
 /** Part of a thread that this machine knows behind the read models. */
@@ -231,7 +239,7 @@ export const readThread = tool({
         after: yield* windowBefore(thread, around, full ? 1 : window / 4),
         upTo: Number.MAX_SAFE_INTEGER,
       };
-      const all = yield* read(query, thread, bounds, full);
+      const { all } = yield* read(query, thread, bounds, full);
       const at = all.findLast(({ sequence }) => sequence <= around) ?? all[0];
       if (full && at !== undefined) return wholeText(at, from, tokens, head);
       return framed(head, all, aroundPlace(head, all, around, tokens), {
@@ -243,20 +251,20 @@ export const readThread = tool({
     if (after !== undefined || turn !== undefined) {
       const bounds =
         turn === undefined ? { after: after ?? 0, upTo: Number.MAX_SAFE_INTEGER } : yield* turnAt(thread, turn);
-      const all = yield* read(query, thread, bounds, false);
+      const { all, isCut } = yield* read(query, thread, bounds, false);
       const shown = fittingPieces(head, all, tokens);
       const isPart = turn !== undefined && shown.length === all.length;
       return framed(head, all, shown, {
         total,
         isCutBefore: false,
-        isCutBehind: isPart ? bounds.upTo < thread.lastSequence : false,
+        isCutBehind: isCut || (isPart && bounds.upTo < thread.lastSequence),
         ...(turn === undefined ? {} : { turns: thread.prompts }),
       });
     }
     const upTo = before === undefined ? Number.MAX_SAFE_INTEGER : before - 1;
     const start = yield* windowBefore(thread, upTo, window - 1);
     const behind = before === undefined ? yield* newer(thread.threadId, thread.lastSequence) : [];
-    const all = joined(yield* read(query, thread, { after: start, upTo }, false), behind);
+    const all = joined((yield* read(query, thread, { after: start, upTo }, false)).all, behind);
     const wanted = all.slice(before === undefined ? -(tail ?? 20) : 0);
     const shown = fittingPieces(head, wanted.toReversed(), tokens).toReversed();
     return framed(head, all, shown, {

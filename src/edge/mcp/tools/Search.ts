@@ -61,7 +61,10 @@ const withFewerWords = Effect.fnUntraced(function* <E>(
 const ownThreads = Effect.fnUntraced(function* ({ toolUse, who }: Call) {
   if (who.thread !== undefined) return [who.thread];
   if (toolUse === undefined) return [];
-  const rows = yield* rowsOf("SELECT thread_id FROM v_tool_calls WHERE tool_call_id = ? LIMIT 1", [toolUse]);
+  const rows = yield* rowsOf("SELECT thread_id FROM v_tool_calls WHERE tool_call_id = ? AND tenant = ? LIMIT 1", [
+    toolUse,
+    who.tenant,
+  ]);
   return rows.map(([id]) => String(id));
 });
 

@@ -5,11 +5,13 @@
  */
 import { Effect, Option, Stream } from "effect";
 import { auditSql } from "../../../client/AuditedSql.ts";
+import { sqlAtOnce, tooManyStatements } from "../../http/SqlAtOnce.ts";
 import { Desk } from "../Desk.ts";
 import { clip, fitting } from "../../../query/brief/Budget.ts";
 import { text, whole } from "../Parameters.ts";
 import { cellOf } from "../../../query/brief/Plain.ts";
-import { tool } from "../Tool.ts";
+import { Refused } from "../Refusal.ts";
+import { type Call, tool } from "../Tool.ts";
 
 /** Most rows that are counted for `total`. */
 const mostCounted = 20_000;
@@ -19,6 +21,46 @@ const longestName = 120;
 const timeoutMillis = 60_000;
 /** Held in memory at once, bytes of all values. */
 const mostBytes = 32_000_000;
+
+/** The rows that fit, of a statement that is recorded first. */
+const answered = Effect.fnUntraced(function* (
+  input: { readonly sql: string; readonly skip?: number | undefined },
+  { tokens, who }: Call,
+) {
+  const desk = yield* Desk;
+  const query = yield* desk.query;
+  const options = { maxRows: mostCounted + 1, maxBytes: mostBytes, timeoutMillis };
+  // Where nothing can be written, not even to the spool, the record is a file that its owner reads.
+  const writing = yield* Effect.option(desk.writing);
+  if (Option.isSome(writing))
+    yield* Effect.provideContext(
+      auditSql({
+        statement: input.sql,
+        options,
+        door: "mcp",
+        actor: who.name === undefined ? undefined : `mcp/${who.name}`,
+      }),
+      writing.value,
+    );
+  const { columns: names, isCut, rows } = yield* query.sql(input.sql, [], options);
+  const columns = names.map((name) => clip(name, longestName));
+  const found = yield* Stream.runCollect(rows);
+  const { skip = 0 } = input;
+  const cells = found.slice(skip, mostCounted).map((row) => columns.map((_, at) => cellOf(row[at])));
+  const shown = fitting({ columns }, cells, tokens);
+  const isWhole = found.length <= mostCounted && !(yield* isCut);
+  const isMore = skip + shown.length < found.length;
+  return {
+    columns,
+    rows: shown,
+    total: isWhole ? found.length : `more than ${Math.min(found.length, mostCounted)}`,
+    truncated: isMore,
+    ...(isMore ? { next: { skip: skip + shown.length } } : {}),
+  };
+}, Effect.scoped);
+
+/** One more than may run at once, over all doors, is refused. */
+const busy = new Refused({ message: tooManyStatements, hint: "Ask again when one of them has ended." });
 
 export const sqlQuery = tool({
   name: "query",
@@ -35,28 +77,8 @@ More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`
     sql: text("The statement. Give it a LIMIT, and substr(text, 1, 300) for long texts.", 20_000),
     skip: whole("Rows to leave out: `next` of an answer gives it", 0, mostCounted),
   },
-  handle: Effect.fnUntraced(function* (input, { tokens }) {
-    const desk = yield* Desk;
-    const query = yield* desk.query;
-    const options = { maxRows: mostCounted + 1, maxBytes: mostBytes, timeoutMillis };
-    // Where nothing can be written, not even to the spool, the record is a file that its owner reads.
-    const writing = yield* Effect.option(desk.writing);
-    if (Option.isSome(writing))
-      yield* Effect.provideContext(auditSql({ statement: input.sql, options, door: "mcp" }), writing.value);
-    const { columns: names, isCut, rows } = yield* query.sql(input.sql, [], options);
-    const columns = names.map((name) => clip(name, longestName));
-    const found = yield* Stream.runCollect(rows);
-    const { skip = 0 } = input;
-    const cells = found.slice(skip, mostCounted).map((row) => columns.map((_, at) => cellOf(row[at])));
-    const shown = fitting({ columns }, cells, tokens);
-    const isWhole = found.length <= mostCounted && !(yield* isCut);
-    const isMore = skip + shown.length < found.length;
-    return {
-      columns,
-      rows: shown,
-      total: isWhole ? found.length : `more than ${Math.min(found.length, mostCounted)}`,
-      truncated: isMore,
-      ...(isMore ? { next: { skip: skip + shown.length } } : {}),
-    };
-  }, Effect.scoped),
+  handle: (input, call) =>
+    Effect.flatMap(sqlAtOnce.withPermitsIfAvailable(1)(answered(input, call)), (answer) =>
+      answer._tag === "Some" ? Effect.succeed(answer.value) : Effect.fail(busy),
+    ),
 });

@@ -8,7 +8,7 @@ import { HttpRouter } from "effect/http";
 import { type EventChoice, events, type ListedEvent } from "../../../query/screens/Lists.ts";
 import { asked, given, number } from "../Asked.ts";
 import { guarded } from "../Guarded.ts";
-import { count } from "../html/Format.ts";
+import { count, daysLater } from "../html/Format.ts";
 import { type Html, html } from "../html/Html.ts";
 import { eventTable } from "../live/EventRows.ts";
 import { csv } from "../plot/Figure.ts";
@@ -17,7 +17,6 @@ import { shown, text } from "../Shown.ts";
 const perPage = 100;
 /** Rows of one export; `recollect export` and SQL have all. */
 const mostExported = 20_000;
-const dayMillis = 86_400_000;
 
 const fields = ["actor", "meaning", "kind", "subject", "type"] as const;
 
@@ -74,7 +73,7 @@ const screen = Effect.gen(function* () {
   const choice: Omit<EventChoice, "limit"> = {
     ...Object.fromEntries(fields.map((name) => [name, given(query, name)])),
     since: dayOf(query, "since"),
-    until: until === undefined ? undefined : until + dayMillis,
+    until: until === undefined ? undefined : daysLater(until, 1),
     tenant: viewer.tenant,
     before: number(query, "before"),
   };

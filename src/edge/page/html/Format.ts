@@ -63,6 +63,12 @@ export const day = (at: number): string => {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 };
 
+/** The same time of day so many days later: a day in which clocks are set has 23 hours, or 25. */
+export const daysLater = (at: number, days: number): number => {
+  const date = new Date(at);
+  return date.setDate(date.getDate() + days);
+};
+
 export const clock = (at: number): string => {
   const date = new Date(at);
   return `${two(date.getHours())}:${two(date.getMinutes())}`;

@@ -60,10 +60,9 @@ const first = Effect.gen(function* () {
   const { now, viewer, wishes } = yield* asked;
   const wanted = eightDays(now);
   const found = new Map(
-    (yield* Screens.days(beginning(now - 7 * dayMillis), beginning(now) + dayMillis, viewer.tenant)).map((day) => [
-      day.day,
-      day,
-    ]),
+    (yield* Screens.days(Format.daysLater(beginning(now), -7), Format.daysLater(beginning(now), 1), viewer.tenant)).map(
+      (day) => [day.day, day],
+    ),
   );
   const body = overview({
     now,

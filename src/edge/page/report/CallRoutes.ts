@@ -39,7 +39,10 @@ const screen = Effect.gen(function* () {
   const outcome = given(query, "outcome");
   const before = number(query, "before");
   const found = yield* calls({ tool, outcome, tenant: viewer.tenant, before, limit: perPage + 1 });
-  const rows = found.slice(0, perPage);
+  // The next page begins behind a whole event.
+  const behind = found.length > perPage ? found.at(-1)?.sequence : undefined;
+  const whole = found.filter(({ sequence }) => behind === undefined || sequence > behind);
+  const rows = whole.length === 0 ? found : whole;
   const to = (more: Readonly<Record<string, string>>) => `/calls?${new URLSearchParams({ tool, ...more })}`;
   const last = rows.at(-1);
   const body = html`<h1>Calls of ${tool}</h1>

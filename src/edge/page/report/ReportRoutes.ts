@@ -19,7 +19,7 @@ import type { Report } from "../../../query/report/Report.ts";
 import * as Screens from "../../../query/screens/Overview.ts";
 import { asked, given } from "../Asked.ts";
 import { guarded } from "../Guarded.ts";
-import { count, day, since } from "../html/Format.ts";
+import { count, day, daysLater, since } from "../html/Format.ts";
 import { type Child, type Html, html } from "../html/Html.ts";
 import type { ScreenPath } from "../layout/Layout.ts";
 import { csv, figure, type FigureData } from "../plot/Figure.ts";
@@ -216,11 +216,11 @@ const screen = (made: Made) =>
     const until = timeOf(query, "until");
     const wanted = given(query, "csv");
     const ofStore = viewer.isOperator ? ("shown" as const) : undefined;
-    const base = { tenant, ofStore, since: from, until: until === undefined ? undefined : until + dayMillis };
+    const base = { tenant, ofStore, since: from, until: until === undefined ? undefined : daysLater(until, 1) };
     if (wanted !== undefined) {
       const [reportName = "", sectionName = ""] = wanted.split(".");
       const report = reportNamed(reportName);
-      if (report === undefined) return text("There is no such report.\n");
+      if (report === undefined) return text("There is no such report.\n", { status: 404 });
       const answer = yield* runReport(report, {
         ...base,
         by: dimensionOf(report, query),

@@ -193,7 +193,7 @@ const answering = Effect.fnUntraced(function* (query: URLSearchParams) {
     const all = yield* Effect.result(run(statement, parameters, mostExported));
     if (all._tag === "Success")
       return text(csv(all.success.columns, all.success.rows), { type: "text/csv", file: "result.csv" });
-    return text(`${all.failure.message}\n`);
+    return text(`${all.failure.message}\n`, { status: all.failure === busy ? 429 : 400 });
   }
   const result = statement === "" ? undefined : yield* Effect.result(run(statement, parameters, mostShown));
   const below =

@@ -58,10 +58,10 @@ const board = Effect.gen(function* () {
   const counts = new Map((yield* taskCounts(viewer.tenant)).map(({ status, tasks }) => [status, tasks]));
   const columns = statuses.filter((status) => (only === undefined ? (counts.get(status) ?? 0) > 0 : status === only));
   const filled = yield* Effect.forEach(columns, (status) =>
-    Effect.map(store.tasks({ status, limit: only === undefined ? perColumn : 200 }), (tasks) => ({
-      status,
-      tasks: tasks.filter(({ tenant }) => viewer.tenant === undefined || tenant === viewer.tenant),
-    })),
+    Effect.map(
+      store.tasks({ status, tenant: viewer.tenant, limit: only === undefined ? perColumn : 200 }),
+      (tasks) => ({ status, tasks }),
+    ),
   );
   const body = html`<h1>Tasks</h1>
     ${only !== undefined && html`<p><a href="/tasks">The whole board</a></p>`}

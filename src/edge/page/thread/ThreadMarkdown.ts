@@ -44,10 +44,38 @@ export const messageMarkdown = (message: MessageRow, callOf: CallOf): string => 
 };
 
 /** A call that no message asked for. */
-export const aloneMarkdown = (call: ToolCallRow): string => `## Call\n\n${callMarkdown(call)}\n\n`;
+export const aloneMarkdown = (call: Ask.CallHead | ToolCallRow): string => `## Call\n\n${callMarkdown(call)}\n\n`;
 
 export const headMarkdown = (thread: ThreadRow): string =>
   `# ${literal(titleOf(thread))}\n\nThread ${literal(thread.threadId)}\n\n`;
+
+/** A part of a thread in order, its messages with the calls they asked for and the calls that none asked for. */
+const partMarkdown = (
+  messages: ReadonlyArray<MessageRow>,
+  calls: ReadonlyArray<Ask.CallHead>,
+): ReadonlyArray<string> => {
+  // Some agents use a call id again in one thread: the nth use is the nth call.
+  const byId = Map.groupBy(calls, ({ toolCallId }) => toolCallId);
+  const told = new Set<Ask.CallHead>();
+  const callOf: CallOf = (callId) => {
+    const call = byId.get(callId ?? "")?.find((one) => !told.has(one));
+    if (call !== undefined) told.add(call);
+    return call;
+  };
+  const said = messages.map((message) => ({
+    sequence: message.sequence,
+    text: messageMarkdown(message, callOf),
+    isAside: message.isAbandoned === 1 || message.isCopied === 1,
+  }));
+  const alone = calls
+    .filter((call) => !told.has(call))
+    .map((call) => ({ sequence: call.sequence, text: aloneMarkdown(call), isAside: false }));
+  return [...said, ...alone]
+    .toSorted((left, right) => left.sequence - right.sequence)
+    .flatMap(({ isAside, text }) => (isAside ? [] : [text]));
+};
+
+const noEnd = Number.MAX_SAFE_INTEGER;
 
 /** Without what an edit left behind, what was copied, thoughts, and what tools answered. */
 export const asMarkdown = Effect.fnUntraced(function* (key: Ask.ThreadKey, thread: ThreadRow) {
@@ -56,14 +84,17 @@ export const asMarkdown = Effect.fnUntraced(function* (key: Ask.ThreadKey, threa
     Effect.gen(function* () {
       const store = yield* Query;
       const messages = yield* store.messages({ ...key, after, limit: maxPage / 2 });
-      const last = messages.at(-1)?.sequence;
-      if (last === undefined) return [[], Option.none<number>()] as const;
-      const calls = yield* Ask.calls(key, after, last);
-      const byId = new Map(calls.map((call) => [call.toolCallId, call]));
-      const texts = messages
-        .filter((one) => one.isAbandoned === 0 && one.isCopied === 0)
-        .map((message) => messageMarkdown(message, (callId) => byId.get(callId ?? "")));
-      return [texts, messages.length < maxPage / 2 ? Option.none<number>() : Option.some(last)] as const;
+      const end = messages.length < maxPage / 2 ? noEnd : (messages.at(-1)?.sequence ?? noEnd);
+      const calls = yield* Ask.calls(key, after, end);
+      // Of the last event of a full answer calls may be missing.
+      const lastCall = calls.length < Ask.mostCalls ? noEnd : (calls.at(-1)?.sequence ?? noEnd) - 1;
+      const to = Math.max(after + 1, Math.min(end, lastCall));
+      const within = <A extends { readonly sequence: number }>(rows: ReadonlyArray<A>) =>
+        rows.filter(({ sequence }) => sequence <= to);
+      return [
+        partMarkdown(within(messages), within(calls)),
+        to === noEnd ? Option.none<number>() : Option.some(to),
+      ] as const;
     }).pipe(Effect.provideContext(context)),
   );
   return Stream.concat(Stream.make(headMarkdown(thread)), pages).pipe(Stream.encodeText);
