@@ -57,6 +57,9 @@ const nameOf = (text: string): string => `(SELECT name FROM names WHERE text = '
 const callOfPart = `c.thread_id = r.thread_id AND c.tenant = r.tenant AND c.result_sequence = r.sequence
   AND c.call_id = r.refers_to`;
 
+/** SQL: the number of a part's role: its message's, or its kind where that is no prompt, answer or result. */
+export const roleNumber = `iif(m.kind IN (SELECT name FROM names WHERE text IN ('prompt', 'answer', 'tool_result')), m.role, m.kind)`;
+
 export const parts: Source = {
   table: "message_parts",
   kinds: ["said", "thinking", "result", "file"],
@@ -67,9 +70,7 @@ export const parts: Source = {
   messageId: idText("r.message_id"),
   callId: "CASE r.type WHEN 'tool_result' THEN r.refers_to END",
   tool: `CASE r.type WHEN 'tool_result' THEN (SELECT ${nameText("c.name")} FROM tool_calls c WHERE ${callOfPart} LIMIT 1) END`,
-  role: nameText(
-    `iif(m.kind IN (SELECT name FROM names WHERE text IN ('prompt', 'answer', 'tool_result')), m.role, m.kind)`,
-  ),
+  role: nameText(roleNumber),
   at: "m.occurred_at",
   bytes: "r.bytes",
   text: `coalesce(${textOf("r")}, r.refers_to)`,

@@ -185,6 +185,20 @@ describe("a search", () => {
       assert.deepStrictEqual([characters.total, characters.isCut], [1, false]);
     }),
   );
+
+  it.live("with a filter that only old hits pass says that there are older ones, and finds them when it goes on", () =>
+    Effect.gen(function* () {
+      const query = yield* asked([
+        said(1, "a common answer", { role: "assistant" }),
+        ...Array.from({ length: 15_100 }, (_, n) => said(n + 2, "common")),
+      ]);
+      const ask = (filter: Omit<SearchFilter, "text">) => query.search({ text: "common", ...filter });
+      assert.deepInclude(yield* ask({ role: "assistant" }), { isCut: true, total: 0 });
+      assert.deepInclude(yield* ask({ role: "assistant", goesOn: true }), { isCut: false, total: 1 });
+      assert.deepInclude(yield* ask({ role: "user" }), { isCut: true, total: 1 });
+      assert.deepInclude(yield* ask({ role: "system" }), { isCut: false, total: 0 });
+    }),
+  );
 });
 
 describe("a beginning of a word", () => {

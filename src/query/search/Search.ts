@@ -49,6 +49,8 @@ export interface SearchFilter {
   readonly isMain?: boolean;
   /** Only what failed calls were given and answered. */
   readonly hasError?: boolean;
+  /** With filters: goes on through older hits until enough passed, for 2 s at most. */
+  readonly goesOn?: boolean;
 }
 
 export interface SearchHit {

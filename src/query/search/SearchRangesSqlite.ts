@@ -11,6 +11,8 @@ import type { SearchFilter } from "./Search.ts";
 export interface Range {
   readonly first: number;
   readonly last: number;
+  /** The thread whose rows are meant: those of others that ran beside it stand between them. */
+  readonly thread?: number;
 }
 
 const noRange: Range = { first: 0, last: Number.MAX_SAFE_INTEGER };
@@ -48,7 +50,7 @@ export const threadRanges = (
   return (function* () {
     for (const thread of threads) {
       const span = spanOf(db, ids, { thread });
-      if (span !== undefined) yield span;
+      if (span !== undefined) yield { ...span, thread };
     }
   })();
 };

@@ -75,8 +75,8 @@ const threadsOf = (db: Database, { branch }: SearchFilter, bound: Bound): Readon
 };
 
 export const setsOf = (db: Database, filter: SearchFilter): Sets => {
-  const { branch, file, project, tenant, threadId, tool } = filter;
-  if (isMissing(db, [branch, tenant, threadId, tool])) return { isNothing: true };
+  const { branch, file, project, role, tenant, threadId, tool } = filter;
+  if (isMissing(db, [branch, role, tenant, threadId, tool])) return { isNothing: true };
   const cwds = project === undefined ? {} : { cwds: numbersOf(db, projectNames, { project }) };
   const files =
     file === undefined ? {} : { fileThreads: numbersOf(db, fileThreads, { file, fileMatch: fileMatchOf(file) }) };

@@ -3,14 +3,20 @@
  *
  * Room: query.
  */
-import { parts, type Source } from "../../../projections/search.ts";
+import { type HitKind, parts, roleNumber, type Source } from "../../../projections/search.ts";
 import type { SearchFilter } from "./Search.ts";
 import { areAll, listed, type Sets } from "./SearchSetsSqlite.ts";
-import { byAgent, isMain } from "../ThreadConditionsSqlite.ts";
+import { byAgent, isMain, number } from "../ThreadConditionsSqlite.ts";
 
 /** Neither one of these threads nor a child of one. */
 const excepted = "(SELECT n.name FROM names n JOIN json_each(:except) e ON n.text = e.value)";
 const notExcepted = `t.thread_id NOT IN ${excepted} AND coalesce(t.parent_thread_id, -1) NOT IN ${excepted}`;
+
+/** Kinds that a part's own row tells: its message is not asked for. */
+const ownKinds = (source: Source, wanted: ReadonlyArray<HitKind>): ReadonlyArray<string> =>
+  source === parts && wanted.every((kind) => kind === "thinking" || kind === "file")
+    ? [`r.type IN (${wanted.map((kind) => `'${kind}'`).join(", ")})`]
+    : [];
 
 /** The conditions of a filter on a source; undefined where it can hold nothing of it. */
 export const conditionsOf = (source: Source, filter: SearchFilter, sets: Sets): ReadonlyArray<string> | undefined => {
@@ -26,7 +32,7 @@ export const conditionsOf = (source: Source, filter: SearchFilter, sets: Sets): 
     source.counts,
     ...(wanted.length === source.kinds.length
       ? []
-      : [`${source.kind} IN (${wanted.map((kind) => `'${kind}'`).join(", ")})`]),
+      : [...ownKinds(source, wanted), `${source.kind} IN (${wanted.map((kind) => `'${kind}'`).join(", ")})`]),
     // First, so that nothing is joined to a row of another thread.
     ...(sets.threads !== undefined && areAll(source, filter)
       ? [`${source.thread ?? "r.thread_id"} IN ${listed("threads")}`]
@@ -38,7 +44,7 @@ export const conditionsOf = (source: Source, filter: SearchFilter, sets: Sets): 
     ...(filter.branch === undefined ? [] : [`${source.branch} = (SELECT name FROM names WHERE text = :branch)`]),
     ...(filter.agent === undefined ? [] : [byAgent]),
     ...(filter.model === undefined ? [] : [`instr(${source.model ?? "NULL"}, :model) > 0`]),
-    ...(filter.role === undefined ? [] : [`${source.role} = :role`]),
+    ...(filter.role === undefined ? [] : [`${roleNumber} = ${number(":role")}`]),
     ...(filter.tool === undefined ? [] : [source.ofTool ?? "FALSE"]),
     ...(filter.file === undefined ? [] : [`t.thread_id IN ${listed("fileThreads")}`]),
     ...(filter.isMain === true ? [isMain] : []),

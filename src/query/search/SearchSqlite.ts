@@ -4,8 +4,8 @@
  * Room: query.
  *
  * Bounded: of each source the newest `mostCandidates` matches are looked at, ranked first by what costs nothing (kind,
- * length, age), and the best of them by their text. With filters it goes back in the index until enough passed, or 100,000
- * matches were looked at. So a word of every message costs what a rare one does, and the answer says when older matches
+ * length, age), and the best of them by their text. With filters it goes back in the index until enough passed, or 15,000
+ * matches were looked at; `goesOn` until the end of the index, or 2 s. So a word of every message costs what a rare one does, and the answer says when older matches
  * were not looked at.
  *
  * Decision: not by FTS5's own rank, because it goes through all matches of a word before the first is known. Of a million
@@ -22,6 +22,7 @@ import { columnsOf, conditionsOf } from "./SearchSourcesSqlite.ts";
 import type { SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
 import { type Range, rangesOf, threadRanges } from "./SearchRangesSqlite.ts";
 import { areAll, boundSets, mostLeading, setsOf, type Sets } from "./SearchSetsSqlite.ts";
+import { firstScore } from "./SearchScore.ts";
 import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
 import { beginningsOf, matchOf } from "./SearchText.ts";
 import { around } from "./Snippet.ts";
@@ -31,7 +32,11 @@ import { hiddenThread } from "../ThreadListSqlite.ts";
 const mostCandidates = 500;
 /** With filters: matches of which those that pass are looked for at a time, and how many times until enough passed. */
 const mostFiltered = 5_000;
-const mostTimes = 20;
+const mostTimes = 3;
+/** The same where threads are known to be looked in: their rows come next. */
+const mostAhead = 1_000;
+/** Longest time that is gone on where that is asked for. */
+const mostMillis = 2_000;
 const mostPassed = 200;
 const enoughPassed = 50;
 /** So many that were found by words in place of a beginning are enough. */
@@ -88,11 +93,11 @@ const inRange = (source: Source): string =>
 
 /** The newest matches that pass, of so many whose rows are in a range. */
 const filteredSql = (source: Source, conditions: ReadonlyArray<string>): string =>
-  `SELECT ${columnsOf(source)} FROM (${inRange(source)} ${mostFiltered}) i
+  `SELECT ${columnsOf(source)} FROM (${inRange(source)} :most) i
    CROSS JOIN ${source.table} r ON r.id = i.rowid ${fromOf(source, conditions)} LIMIT :enough`;
 
 /** The first match behind them. */
-const behindSql = (source: Source): string => `${inRange(source)} 1 OFFSET ${mostFiltered}`;
+const behindSql = (source: Source): string => `${inRange(source)} 1 OFFSET :most`;
 
 /**
  * Ids and texts of a source, newest first: of all rows, or of those with a match. Without a filter nothing is joined: that
@@ -193,11 +198,15 @@ const makeLooking = (db: Database, { bound, conditions, filter, source }: Asked,
     passed.size >= mostCandidates ||
     (passed.size >= enoughPassed && new Set([...passed.values()].map(({ thread }) => thread)).size >= limitOf(filter));
   /** Takes the newest in a range that pass, and answers with the place of those that were not looked at, if any. */
-  const look = ({ first, last }: Range): number | undefined => {
-    const range: Bound = { match, first, last };
-    const found = of(source, all(db, filteredSql(source, conditions), { ...bound, ...range, enough: mostPassed }));
+  const look = ({ first, last, thread }: Range, most = mostFiltered): number | undefined => {
+    const range: Bound = { match, first, last, most };
+    // First, so that nothing is joined to a row of another thread.
+    const passing = thread === undefined ? conditions : [`r.thread_id = :ofThread`, ...conditions];
+    const values = { ...bound, ...range, enough: mostPassed, ...(thread === undefined ? {} : { ofThread: thread }) };
+    const found = of(source, all(db, filteredSql(source, passing), values));
     for (const one of found) passed.set(one.id, one);
     if (found.length >= mostPassed) return (found.at(-1)?.id ?? 0) - 1;
+    if (last - first < most) return undefined;
     const [behind] = prepared(db, behindSql(source)).statement.get(range) ?? [];
     return typeof behind === "number" ? behind : undefined;
   };
@@ -211,22 +220,28 @@ const asksFiltered =
   (match) => {
     const { filter, sets, source } = asked;
     const { gathered, isEnough, look } = makeLooking(db, asked, match);
-    const { threads } = sets;
+    // Few threads lead to their rows; many do where a row alone does not say that it is of none of them.
+    const isSure = areAll(source, filter);
+    const isLed = source.idsOfThread !== undefined && ((sets.threads?.length ?? 0) <= mostLeading || !isSure);
+    const leading = isLed ? sets.threads : undefined;
+    const isAll = leading !== undefined && leading.length <= mostLeading && isSure;
+    const until = performance.now() + mostMillis;
     let times = 0;
+    const isOver = (): boolean => (filter.goesOn === true ? performance.now() >= until : times >= mostTimes);
     for (const { first, last: end } of rangesOf(db, source, filter)) {
       let last: number | undefined = end;
       while (last !== undefined) {
-        if (times++ >= mostTimes || isEnough()) return gathered(true);
-        last = look({ first, last });
-        if (times > 1 || last === undefined || threads === undefined || isEnough()) continue;
-        if (threads.length > mostLeading) continue;
-        // The newest matches are of other threads: those that pass are few, and their rows are known.
+        if (isEnough() || isOver()) return gathered(true);
+        const isFirst = times++ === 0 && leading !== undefined;
+        last = look({ first, last }, isFirst ? mostAhead : mostFiltered);
+        if (!isFirst || last === undefined || isEnough()) continue;
+        // The newest matches are of other threads: the rows of those that can pass are known.
         let isMore = false;
-        for (const range of threadRanges(db, source, threads) ?? []) {
+        for (const range of threadRanges(db, source, leading.slice(0, mostLeading)) ?? []) {
           if (look(range) !== undefined) isMore = true;
           if (isEnough()) return gathered(true);
         }
-        if (source.idsOfThread !== undefined && areAll(source, filter)) return gathered(isMore);
+        if (isAll) return gathered(isMore);
       }
     }
     return gathered(false);
@@ -269,26 +284,6 @@ const gather = (
     return byIndex(db, filter.text, { source, ask: ask(db, { source, conditions, bound, filter, sets }) });
   });
   return { candidates: gathered.flatMap(({ candidates }) => candidates), isCut: gathered.some(({ isCut }) => isCut) };
-};
-
-/** Weight of a hit, by kind. */
-const worth: Readonly<Record<HitKind, number>> = {
-  title: 3,
-  said: 1.6,
-  file: 1.5,
-  summary: 1.3,
-  arguments: 1,
-  result: 0.8,
-  thinking: 0.8,
-};
-
-const halfLifeMillis = 180 * 86_400_000;
-
-const firstScore = ({ at, bytes, kind, role }: Candidate, latest: number): number => {
-  const who = kind !== "said" || role === "assistant" ? 1 : role === "user" || role === "task" ? 1.3 : 0.5;
-  const length = 1 + Math.log2(1 + bytes / 200) / 3;
-  const age = at === null ? 0.5 : 1 / (1 + Math.max(0, latest - at) / halfLifeMillis);
-  return (worth[kind] * who * (0.6 + 0.4 * age)) / length;
 };
 
 interface Ranked {

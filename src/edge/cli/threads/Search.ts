@@ -170,6 +170,10 @@ export const searchCommand = Command.make(
       Flag.withDefault(false),
       Flag.withDescription("Only in threads that work for no other one: no sub-agents"),
     ),
+    more: Flag.Boolean("more").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("With filters: go on through older hits (for 2 s at most)"),
+    ),
     limit: Flag.Int("limit").pipe(
       Flag.filter(
         (count) => count >= 1 && count <= 1000,
@@ -204,6 +208,7 @@ export const searchCommand = Command.make(
         limit: input.limit,
         hasError: input.hasError,
         isMain: input.main,
+        goesOn: input.more,
         width: input.json ? 240 : screen.isTerminal ? screen.columns - indent - 1 : 160,
         ...(input.kind.length === 0 ? {} : { kinds: input.kind }),
         ...threadId,
@@ -222,7 +227,7 @@ export const searchCommand = Command.make(
       if (answer.threads.length === 0)
         return yield* Output.note(
           answer.isCut
-            ? "Nothing found in the newest texts, and there are older ones. Narrow the search."
+            ? `Nothing found in the newest texts, and there are older ones. Narrow the search${input.more || input.contains || input.regex ? "" : ", or go on through them: --more"}.`
             : "Nothing found.",
         );
       const ids = answer.threads.map(({ thread }) => thread.threadId);
