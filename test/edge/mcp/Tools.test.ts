@@ -121,7 +121,8 @@ describe("the tools of the MCP server", () => {
           const { inputSchema } = tools.find((tool) => tool.name === name) ?? {};
           assert.includeMembers(Object.keys(inputSchema?.properties ?? {}), inTools, name);
         }
-        const count = (more: object) => Effect.map(ask<Found>("list_threads", more), ({ total }) => total);
+        const count = (more: Readonly<Record<string, unknown>>) =>
+          Effect.map(ask<Found>("list_threads", more), ({ total }) => total);
         assert.strictEqual(yield* count({}), 2);
         for (const here of [
           { project: "shop" },
