@@ -185,7 +185,7 @@ const witnesses: View = {
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 13,
+  version: 14,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
@@ -226,8 +226,18 @@ export const toolCalls: Projection = {
         ended_at: ofResult({ type: "integer", doc: "Epoch milliseconds; null where no record has a time." }),
       },
       indexes: [
-        // The name, so that what follows what is read off the index.
-        ["thread_id", "tenant", "second_hand", "sequence", "name", "elsewhere", "started_at"],
+        // What follows what in a thread, and how long its calls took, without a row being read.
+        [
+          "thread_id",
+          "tenant",
+          "second_hand",
+          "sequence",
+          "name",
+          "elsewhere",
+          "started_at",
+          "duration_millis",
+          "server",
+        ],
         ["thread_id", "tenant", "result_sequence"],
         ["name", "thread_id", "arguments_key", "tenant", "sequence", "elsewhere"],
         // Everything that percentiles are made of, so that no row is read for them.

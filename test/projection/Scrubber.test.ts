@@ -94,6 +94,20 @@ describe("the scrubber", () => {
     }),
   );
 
+  it.live("counts no pass over an empty store, in which nothing was compared", () =>
+    Effect.gen(function* () {
+      const log = stubLog([]);
+      const path = yield* stored(log);
+      yield* Effect.scoped(
+        Effect.andThen(
+          Scrubber.make({ path, projections: readModels, pace }).pipe(provide(log)),
+          untilState(path, ({ scrub }) => scrub.at > 0),
+        ),
+      );
+      assert.deepInclude(integrityOf(path).scrub, { passes: 0, finishedAt: 0 });
+    }),
+  );
+
   it.live("names what the stream has lost, and leaves it to be healed", () =>
     Effect.gen(function* () {
       const entries = conversation(450);

@@ -50,6 +50,8 @@ const witnessEveryMillis = 10_000;
 const patienceMillis = 60_000;
 /** After trouble with log or file. */
 const troubleMillis = 30_000;
+/** After a pass over an empty store, so that the first import is compared soon. */
+const emptyMillis = 60_000;
 
 export interface Options {
   readonly path: string;
@@ -232,16 +234,19 @@ const slice = Effect.fnUntraced(function* (running: Running) {
   return true;
 });
 
-/** Returns the rest that it owes for its end, milliseconds: the file is looked at in one go. */
+/** Returns the rest that it owes for its end, milliseconds: the file is looked at in one go; and whether there was nothing to compare. */
 const pass = Effect.fnUntraced(function* (running: Running) {
   while (yield* slice(running));
   const taken = measure();
   yield* checkFile(running);
   yield* mend(running);
-  const { passes, pending } = yield* SubscriptionRef.get(running.state);
+  const { passes, pending, sequence } = yield* SubscriptionRef.get(running.state);
   const at = yield* now;
-  yield* update(running, { findings: pending, pending: [], passes: passes + 1, finishedAt: at, at });
-  return restAfter({ taken: taken(), share: running.options.pace?.share ?? share });
+  // A pass over an empty store has compared nothing, and is none.
+  const counted = sequence === 0 ? {} : { passes: passes + 1, finishedAt: at };
+  yield* update(running, { findings: pending, pending: [], ...counted, at });
+  const owed = restAfter({ taken: taken(), share: running.options.pace?.share ?? share });
+  return { owed, isEmpty: sequence === 0 };
 });
 
 /** Last sequence of the ledger. */
@@ -294,7 +299,8 @@ const scrubForEver = Effect.fnUntraced(function* (running: Running) {
       yield* Effect.sleep(troubleMillis);
       continue;
     }
-    yield* Effect.sleep(Math.max(pause, done.value));
+    const { isEmpty, owed } = done.value;
+    yield* Effect.sleep(Math.max(isEmpty ? Math.min(pause, emptyMillis) : pause, owed));
     yield* update(running, { sequence: 0 });
   }
 });

@@ -44,6 +44,11 @@ export interface Section {
   readonly sql: string;
   /** Asked in place of `sql` by a dimension with a number. */
   readonly sqlByNumber?: string;
+  /**
+   * Asked in place of `sql` by what is known of threads and of days. `{order}` is the order of rows `{it, calls}`; `{joinTime}` and
+   * `{sameTime}` hold rows `a` against the day of `s.it`, and are nothing for threads.
+   */
+  readonly sqlByThread?: string;
   /** Behind the dimension's own column, where there is one. */
   readonly columns: ReadonlyArray<ReportColumn>;
   /** True when rows are grouped by a dimension of the report. */

@@ -86,6 +86,9 @@ export const filled = (text: string, by: Dimension | undefined, only: ReadonlyAr
   const asked = sql
     .replaceAll(/\{text (\S+)\}/g, (_, key: string) => (by.key === undefined ? key : textOf(key)))
     .replaceAll("{key}", by.key ?? by.sql)
+    .replaceAll("{order}", isTime(by) ? "it DESC" : "calls DESC, it")
+    .replaceAll("{joinTime}", isTime(by) ? "{days}" : "")
+    .replaceAll("{sameTime}", isTime(by) ? " AND {by} IS s.it" : "")
     .replaceAll("{by}", by.sql)
     .replaceAll("{name}", by.name)
     .replaceAll("{join}", joined);
@@ -97,6 +100,13 @@ export const filled = (text: string, by: Dimension | undefined, only: ReadonlyAr
 const namesOf = (only: Only | undefined): ReadonlyArray<keyof Only> =>
   (["project", "agent", "model", "thread"] as const).filter((name) => only?.[name] !== undefined);
 
+/** The statement of a section for a dimension. */
+const statementOf = (section: Section, by: Dimension | undefined): string => {
+  if (by?.key !== undefined) return section.sqlByNumber ?? section.sql;
+  const isOfThread = by !== undefined && (isTime(by) || by.ofThread === true || by.name === "thread_id");
+  return isOfThread ? (section.sqlByThread ?? section.sql) : section.sql;
+};
+
 const plotOf = (plot: Plot, by: Dimension | undefined): Plot => ({ ...plot, x: filled(plot.x, by) });
 
 const parametersIn = (sql: string, all: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> =>
@@ -107,7 +117,7 @@ const runSection = (section: Section, by: Dimension | undefined, request: Report
     const query = yield* Query;
     const own = section.isBy === true ? by : undefined;
     const only = namesOf(request.only);
-    const sql = filled(own?.key === undefined ? section.sql : (section.sqlByNumber ?? section.sql), own, only);
+    const sql = filled(statementOf(section, own), own, only);
     const all: Readonly<Record<string, Value>> = {
       ...Object.fromEntries(only.map((name) => [name, request.only?.[name] ?? null])),
       tenant: request.tenant,

@@ -16,6 +16,7 @@ import { Worker } from "node:worker_threads";
 import type { SqlParameters, Value } from "../Sql.ts";
 import { type Authorizer, authorize, maskViews } from "./AuthorizerSqlite.ts";
 import { lengthBytes, pack, type SandboxFrame, type SandboxRequest, unpack } from "./Frames.ts";
+import { addPercentileDisc } from "./PercentileDiscSqlite.ts";
 import { matchOf } from "../search/SearchText.ts";
 import { isEmptySql, withoutLead } from "./SqlText.ts";
 
@@ -110,6 +111,7 @@ const open = (request: SandboxRequest): { readonly db: DatabaseSync; readonly au
   db.function("search_match", { deterministic: true }, (text) =>
     typeof text === "string" ? (matchOf(text) ?? '""') : null,
   );
+  addPercentileDisc(db);
   // The copy is ours, and no statement of anybody.
   if (request.copyTo !== undefined) return { db, authorizer: { refusal: () => undefined } };
   if ("limits" in db) Object.assign(db.limits as object, { length: Math.min(longestValue, request.memoryBytes) });

@@ -23,6 +23,7 @@ const screens: ReadonlyArray<readonly [path: string, shows: string]> = [
   ["/errors", "Calls without an outcome"],
   ["/sessions", "Live now"],
   ["/report/storage", "In a terminal"],
+  ["/report/tasks", "Orphaned"],
   ["/calls?tool=Bash&outcome=error", "expected 3, got 2"],
   ["/tasks", "running"],
   ["/task/task-1", "Its life"],

@@ -29,7 +29,7 @@ export const style = `:root {
 :root[data-theme=light] { color-scheme: light }
 :root[data-theme=dark] { color-scheme: dark }
 * { box-sizing: border-box }
-html { scroll-padding-top: 4.5rem; -webkit-text-size-adjust: 100% }
+html { scroll-padding-top: 5.75rem; -webkit-text-size-adjust: 100% }
 body { margin: 0; background: var(--ground); color: var(--text); font: 15px/1.5 var(--sans); font-variant-numeric: tabular-nums; overflow-wrap: break-word }
 a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: .18em }
 main :not(td, th) > a:not([class]), .quietlink { text-decoration-color: color-mix(in srgb, currentColor 35%, transparent) }

@@ -91,14 +91,21 @@ const lastFolders = (path: string): string =>
     .slice(-2)
     .join("/");
 
+/** Files are told apart by their end, and a narrow cell shows the beginning. */
+const fileName = (source: string): string => `…/${lastFolders(source)}`;
+
+const shortText = (column: string, whole: string): string => {
+  if (column === "cwd" || column === "project") return lastFolders(whole);
+  return column === "source" && whole.startsWith("file://") ? fileName(whole) : line(shortId(whole), 120);
+};
+
 /** Content of a cell. */
 export const cell = (column: { readonly name: string; readonly unit: Unit }, row: Row, now: number): Child => {
   const value = row[column.name] ?? null;
   if (value === null || value === "") return html`<span class="quiet">–</span>`;
   if (column.unit === "moment" && typeof value !== "string") return since(numeric(value), now);
   const whole = cellText(value, column.unit);
-  const isPath = column.name === "cwd" || column.name === "project";
-  const text = column.unit === "text" ? (isPath ? lastFolders(whole) : line(shortId(whole), 120)) : whole;
+  const text = column.unit === "text" ? shortText(column.name, whole) : whole;
   const title = text === whole ? undefined : whole.slice(0, 1000);
   const address = addressOf(column.name, value, row);
   if (address !== undefined && whole !== "0")

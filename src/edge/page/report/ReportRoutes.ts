@@ -53,6 +53,21 @@ const screens: ReadonlyArray<Made> = [
   { title: "Sessions", at: "/sessions", path: "/sessions", of: [{ report: "sessions" }] },
 ];
 
+/** Screens under which a report of its own stands. */
+const homes: Readonly<Record<string, ScreenPath>> = {
+  overview: "/",
+  threads: "/threads",
+  tools: "/tools",
+  models: "/models",
+  cost: "/models",
+  projects: "/projects",
+  tasks: "/tasks",
+  errors: "/errors",
+  sessions: "/sessions",
+  storage: "/pipeline",
+  audit: "/audit",
+};
+
 const dayMillis = 86_400_000;
 const spans: ReadonlyArray<readonly [string, number | undefined]> = [
   ["7 days", 7],
@@ -91,8 +106,8 @@ const lesser: ReadonlySet<string> = new Set([
   "mean_millis",
   "project",
   "longest_millis",
-
   "prompts",
+  "provider_messages",
   "reasoning_tokens",
   "cache_write_tokens",
   "unpriced_messages",
@@ -263,7 +278,7 @@ const named = Effect.gen(function* () {
     );
   return yield* screen({
     title: report.title,
-    at: undefined,
+    at: homes[report.name],
     path: `/report/${report.name}`,
     of: [{ report: report.name }],
   });

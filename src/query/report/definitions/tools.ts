@@ -30,6 +30,27 @@ const atRank = (percent: number): string => {
           FROM v_call_durations a WHERE ${within("a")} AND {key} = s.it) d WHERE d.place = ${place} LIMIT 1)`;
 };
 
+/** SQL: the fraction at which `percentile_disc` finds the nearest rank of `timed` values. */
+const fraction = (percent: number): string =>
+  `min(1.0, ((x.timed * ${percent} + 99) / 100 - 0.5) / max(1, x.timed - 1)) AS f${percent}`;
+
+/**
+ * SQL for what is known of threads and days. Sums come in the order of the table for each quarter and thread, and only those are
+ * grouped; the durations of a group are read thread by thread off an index: SQLite would sort all calls for either.
+ */
+const byThread = `WITH parts AS MATERIALIZED (SELECT a.quarter_at, a.thread_number, a.thread_id, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors,
+          sum(a.timed) AS timed, sum(a.duration_millis) AS duration_millis FROM v_call_activity a WHERE ${within("a")} GROUP BY 1, 2),
+        sums AS MATERIALIZED (SELECT {by} AS it, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors, ${rate} AS rate,
+          count(DISTINCT a.thread_number) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
+          FROM parts a {join} GROUP BY 1),
+        top AS MATERIALIZED (SELECT x.*, row_number() OVER () AS number, ${[50, 95, 99].map(fraction).join(", ")} FROM sums x ORDER BY {order} LIMIT :limit),
+        places AS MATERIALIZED (SELECT DISTINCT a.thread_number, s.number FROM parts a {join} JOIN top s ON s.it IS {by}),
+        timed AS MATERIALIZED (SELECT s.*, (SELECT json_array(${[50, 95, 99].map((percent) => `percentile_disc(a.duration_millis, s.f${percent})`).join(", ")}, max(a.duration_millis))
+            FROM places p CROSS JOIN v_call_durations a ON a.thread_number = p.thread_number {joinTime} WHERE p.number = s.number AND ${within("a")}{sameTime}) AS millis_at
+          FROM top s)
+        SELECT s.it, ${used}, ${[0, 1, 2, 3].map((at) => `json_extract(s.millis_at, '$[${at}]')`).join(", ")}, s.last_at
+        FROM timed s ORDER BY {order}`;
+
 export const tools: Report = {
   name: "tools",
   title: "Tools",
@@ -75,6 +96,7 @@ export const tools: Report = {
           FROM listed d CROSS JOIN places w ON w.place = d.place GROUP BY 1)
         SELECT s.it, ${used}, p.p50, p.p95, p.p99, p.longest, s.last_at
         FROM sums s LEFT JOIN p ON p.it IS s.it ORDER BY s.calls DESC, s.it LIMIT :limit`,
+      sqlByThread: byThread,
       // The durations of one tool are in order in an index: each place is counted there.
       sqlByNumber: `WITH ${sums} SELECT {text s.it}, ${used}, ${percents.map(atRank).join(", ")}, s.last_at
         FROM sums s ORDER BY s.calls DESC, 1 LIMIT :limit`,
