@@ -105,7 +105,7 @@ export class Reader {
   }
 
   /**
-   * When all that the socket had has been read. Decision: not at each event, because the server sends those of a group one
+   * Wakes the reader when all that the socket had has been read. Decision: not at each event, because the server sends those of a group one
    * after the other, and each was then decoded, folded and written by itself.
    */
   private wakeSoon() {
