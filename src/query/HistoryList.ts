@@ -4,8 +4,10 @@
  * Room: query.
  */
 import type { Sequence } from "../domain/History.ts";
+import type { ThreadConditions } from "./ThreadFilter.ts";
 
-export interface HistoryFilter {
+/** The conditions on threads hold for lists of threads alone, but for `since`. */
+export interface HistoryFilter extends ThreadConditions {
   readonly kind: "thread" | "task" | "session";
   /** With which its id begins. */
   readonly prefix?: string | undefined;

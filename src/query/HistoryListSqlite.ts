@@ -12,6 +12,7 @@ import { defaultTenant } from "../domain/History.ts";
 import type { HistoryFilter, HistoryPage, ListedHistory } from "./HistoryList.ts";
 import { QueryRefused } from "./Sql.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
+import { narrowing } from "./ThreadConditionsSqlite.ts";
 import { hiddenThread, readCursor } from "./ThreadListSqlite.ts";
 
 interface Source {
@@ -55,7 +56,8 @@ const pageSql = (filter: HistoryFilter): string => {
     "t.tenant = (SELECT name FROM names WHERE text = :tenant)",
     shown,
     ...(filter.cursor === undefined ? [] : [`(${at}, t.first_sequence) < (:at, :sequence)`]),
-    ...(filter.since === undefined ? [] : [`${at} >= :since`]),
+    ...(filter.since === undefined || isThread ? [] : [`${at} >= :since`]),
+    ...(isThread ? narrowing(filter).conditions : []),
     // Texts are compared by their bytes, and no character stands behind the last one.
     ...(filter.prefix === undefined ? [] : ["n.text >= :prefix AND n.text < :prefix || char(0x10FFFF)"]),
     // Only threads have tags.
@@ -76,7 +78,7 @@ export const listHistories = (db: Database, filter: HistoryFilter, now: number):
   const values = {
     tenant,
     limit: limit + 1,
-    ...(kind === "thread" ? { now } : {}),
+    ...(kind === "thread" ? { now, ...narrowing(filter).values } : {}),
     ...(filter.cursor === undefined ? {} : { at, sequence }),
     ...(since === undefined ? {} : { since }),
     ...(prefix === undefined ? {} : { prefix }),

@@ -78,6 +78,8 @@ export interface ThreadPage {
   readonly threads: ReadonlyArray<ThreadRow & { readonly hit?: Hit }>;
   /** Value of `after` for the next page; absent on the last. */
   readonly next?: string;
+  /** Threads on all pages, where it was asked for (`isCounted`). */
+  readonly total?: number;
 }
 
 export interface PartRow {

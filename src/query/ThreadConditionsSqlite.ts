@@ -4,6 +4,7 @@
  * Room: query.
  */
 import { askedWords } from "../domain/search/SearchWords.ts";
+import type { ThreadConditions } from "./ThreadFilter.ts";
 
 /** A name's number; null, and so equal to nothing, for a text that no row has. */
 export const number = (parameter: string): string => `(SELECT name FROM names WHERE text = ${parameter})`;
@@ -29,3 +30,43 @@ export const fileMatchOf = (path: string): string => `"${askedWords(path).phrase
 /** True for a thread that works for no other one that is here: a root, or a fork. */
 export const isMain = `(t.parent_thread_id IS NULL OR t.parent_relation IS 'fork' OR NOT EXISTS (
   SELECT 1 FROM threads p WHERE p.thread_id = t.parent_thread_id AND p.tenant = t.tenant))`;
+
+const modelNames = "(SELECT name FROM names WHERE instr(text, :model) > 0)";
+
+const inThread = (alias: string): string => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
+
+const conditions: Readonly<Record<keyof ThreadConditions, string>> = {
+  project: `t.cwd IN (${projectNames})`,
+  branch: `t.branch = ${number(":branch")}`,
+  agent: byAgent,
+  model: `(t.model IN ${modelNames} OR EXISTS (SELECT 1 FROM message_activity m WHERE ${inThread("m")} AND m.model IN ${modelNames}))`,
+  role: `EXISTS (SELECT 1 FROM messages m WHERE ${inThread("m")} AND m.role = ${number(":role")})`,
+  tool: `(t.tool = ${number(":tool")} OR EXISTS (SELECT 1 FROM tool_calls c WHERE ${inThread("c")} AND c.name = ${number(":tool")}))`,
+  file: `t.thread_id IN (${fileThreads})`,
+  hasError: `EXISTS (SELECT 1 FROM call_activity c WHERE ${inThread("c")} AND c.errors > 0)`,
+  isMain,
+  since: "t.listed_at >= :since",
+  until: "coalesce(t.opened_at, t.listed_at) <= :until",
+};
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== false;
+
+/** Conditions of a filter on `threads t`, and their parameters. */
+export const narrowing = (
+  filter: ThreadConditions,
+): { readonly conditions: ReadonlyArray<string>; readonly values: Readonly<Record<string, string | number>> } => {
+  const names = (Object.keys(conditions) as ReadonlyArray<keyof ThreadConditions>).filter((name) =>
+    isGiven(filter[name]),
+  );
+  const values = names.flatMap((name) => {
+    const value = filter[name];
+    return typeof value === "string" || typeof value === "number" ? [[name, value] as const] : [];
+  });
+  return {
+    conditions: names.map((name) => conditions[name]),
+    values: {
+      ...Object.fromEntries(values),
+      ...(filter.file === undefined ? {} : { fileMatch: fileMatchOf(filter.file) }),
+    },
+  };
+};

@@ -8,13 +8,14 @@
  */
 import type { Database } from "better-sqlite3";
 import { textOf as partText } from "../../projections/text.ts";
-import { listOrder } from "../../projections/threads.ts";
+import { listOrder, openingOf } from "../../projections/threads.ts";
 import { idText } from "../projection/fold/CompactId.ts";
 import { type Hit, type ThreadFilter, type ThreadPage, type ThreadRow } from "./Query.ts";
 import { QueryRefused } from "./Sql.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { matchOf, type Term, termsOf } from "./search/SearchText.ts";
-import { byAgent, fileMatchOf, fileThreads, isMain, number, projectNames } from "./ThreadConditionsSqlite.ts";
+import { narrowing, number } from "./ThreadConditionsSqlite.ts";
+import { known } from "./brief/Plain.ts";
 import { around, bracketed, marksOf } from "./search/Snippet.ts";
 
 /** Of a text around what was found, in UTF-16 units. */
@@ -59,38 +60,17 @@ const hitOf = (
   return { messageId: hit.messageId, sequence: hit.sequence, snippet, parts: found.parts };
 };
 
-const inThread = (alias: string): string => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
-
 /** True when a row of `threads t` is deleted, or expired by `:now`. */
 export const hiddenThread = "(t.deleted_at > 0 OR (t.expires_at > 0 AND t.expires_at <= :now)) IS TRUE";
 
+const titled = `instr(lower(coalesce(t.title, '') || ' ' || coalesce(${openingOf}, '')), lower(:title)) > 0`;
+
 const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
   filter.deleted === "only" ? hiddenThread : `NOT ${hiddenThread}`,
-  ...(filter.after === undefined ? [] : [`(${listOrder}, t.first_sequence) < (:at, :sequence)`]),
-  ...(filter.since === undefined ? [] : ["t.listed_at >= :since"]),
-  ...(filter.until === undefined ? [] : ["coalesce(t.opened_at, t.listed_at) <= :until"]),
-  ...(filter.project === undefined ? [] : [`t.cwd IN (${projectNames})`]),
-  ...(filter.branch === undefined ? [] : [`t.branch = ${number(":branch")}`]),
-  ...(filter.agent === undefined ? [] : [byAgent]),
-  ...(filter.file === undefined ? [] : [`t.thread_id IN (${fileThreads})`]),
-  ...(filter.role === undefined
-    ? []
-    : [`EXISTS (SELECT 1 FROM messages m WHERE ${inThread("m")} AND m.role = ${number(":role")})`]),
-  ...(filter.hasError === true
-    ? [`EXISTS (SELECT 1 FROM call_activity c WHERE ${inThread("c")} AND c.errors > 0)`]
-    : []),
-  ...(filter.isMain === true ? [isMain] : []),
+  ...narrowing(filter).conditions,
   ...(filter.tenant === undefined ? [] : [`t.tenant = ${number(":tenant")}`]),
-  ...(filter.tool === undefined
-    ? []
-    : [
-        `(t.tool = ${number(":tool")} OR EXISTS (SELECT 1 FROM tool_calls c WHERE ${inThread("c")} AND c.name = ${number(":tool")}))`,
-      ]),
-  ...(filter.model === undefined
-    ? []
-    : [
-        `(t.model = ${number(":model")} OR EXISTS (SELECT 1 FROM message_activity m WHERE ${inThread("m")} AND m.model = ${number(":model")}))`,
-      ]),
+  ...(filter.title === undefined ? [] : [titled]),
+  ...(filter.parent === undefined ? [] : [`t.parent_thread_id = ${number(":parent")}`]),
 ];
 
 interface Found {
@@ -100,21 +80,33 @@ interface Found {
   readonly parts: number;
 }
 
-/** Threads on the page; a search begins with its hits, any other list with the index on activity. */
+/** A search begins with its hits, any other list with the index on activity. */
+const fromOf = (match: string | undefined) =>
+  match === undefined
+    ? { lead: "", hit: "0 AS part, 0 AS parts", from: "threads t" }
+    : {
+        lead: hitsSql,
+        hit: "h.part, h.parts",
+        from: "hits h CROSS JOIN threads t ON t.thread_id = h.thread_id AND t.tenant = h.tenant",
+      };
+
+/** Threads on the page. */
 const pageSql = (filter: ThreadFilter, match: string | undefined): string => {
-  const conditions = conditionsOf(filter);
-  const [lead, hit, from] =
-    match === undefined
-      ? ["", "0 AS part, 0 AS parts", "threads t"]
-      : [
-          hitsSql,
-          "h.part, h.parts",
-          "hits h CROSS JOIN threads t ON t.thread_id = h.thread_id AND t.tenant = h.tenant",
-        ];
+  const conditions = [
+    ...conditionsOf(filter),
+    ...(filter.after === undefined ? [] : [`(${listOrder}, t.first_sequence) < (:at, :sequence)`]),
+  ];
+  const { from, hit, lead } = fromOf(match);
   return `${lead}SELECT (SELECT text FROM names WHERE name = t.thread_id) AS thread_id,
       (SELECT text FROM names WHERE name = t.tenant) AS tenant, ${hit}
     FROM ${from} WHERE ${conditions.join(" AND ")}
-    ORDER BY ${listOrder} DESC, t.first_sequence DESC LIMIT :limit`;
+    ORDER BY ${listOrder} DESC, t.first_sequence DESC LIMIT :limit OFFSET :skip`;
+};
+
+/** Number of threads on all pages. */
+const countSql = (filter: ThreadFilter, match: string | undefined): string => {
+  const { from, lead } = fromOf(match);
+  return `${lead}SELECT count(*) AS total FROM ${from} WHERE ${conditionsOf(filter).join(" AND ")}`;
 };
 
 /** One page, or the refusal of its cursor. */
@@ -124,29 +116,14 @@ export const listThreads = (db: Database, filter: ThreadFilter, now: number): Th
   const match = filter.text === undefined ? undefined : matchOf(filter.text);
   const terms = termsOf(filter.text ?? "");
   // Text without a single word is found nowhere.
-  if (filter.text !== undefined && match === undefined) return { threads: [] };
+  if (filter.text !== undefined && match === undefined)
+    return { threads: [], ...(filter.isCounted === true ? { total: 0 } : {}) };
   const limit = pageSize(filter.limit);
-  const { agent, branch, file, model, project, role, since, tenant, tool, until } = filter;
-  const given = {
-    agent,
-    branch,
-    file,
-    model,
-    project,
-    role,
-    since,
-    tenant,
-    tool,
-    until,
-    fileMatch: file === undefined ? undefined : fileMatchOf(file),
-    match,
-    ...(filter.after === undefined ? {} : { at: cursor[0], sequence: cursor[1] }),
-  };
-  const values = Object.fromEntries(
-    Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
-  );
+  const { parent, skip = 0, tenant, title } = filter;
+  const given = { ...narrowing(filter).values, ...known({ parent, tenant, title, match }), now };
+  const place = filter.after === undefined ? {} : { at: cursor[0], sequence: cursor[1] };
   // One more than the page shows whether there is a next one.
-  const found = all<Found>(db, pageSql(filter, match), { ...values, now, limit: limit + 1 });
+  const found = all<Found>(db, pageSql(filter, match), { ...given, ...place, limit: limit + 1, skip });
   const threads = found.slice(0, limit).flatMap(({ threadId, tenant: of, part, parts }) => {
     const [thread] = all<ThreadRow>(db, "SELECT * FROM v_threads WHERE thread_id = :threadId AND tenant = :of", {
       threadId,
@@ -156,7 +133,13 @@ export const listThreads = (db: Database, filter: ThreadFilter, now: number): Th
     return thread === undefined ? [] : [{ ...thread, ...(hit === undefined ? {} : { hit }) }];
   });
   const last = threads.at(-1);
-  return { threads, ...(found.length > limit && last !== undefined ? { next: cursorOf(last) } : {}) };
+  const [counted] =
+    filter.isCounted === true ? all<{ readonly total: number }>(db, countSql(filter, match), given) : [];
+  return {
+    threads,
+    ...known({ total: counted?.total }),
+    ...(found.length > limit && last !== undefined ? { next: cursorOf(last) } : {}),
+  };
 };
 
 /** Ids of threads that begin so, and end so; an id in full is the only one. */

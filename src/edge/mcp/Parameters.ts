@@ -5,6 +5,8 @@
  */
 import { Clock, Effect, Schema } from "effect";
 import { momentHint, momentOf } from "../cli/ParseTime.ts";
+import { known } from "../../query/brief/Plain.ts";
+import type { ThreadConditions, ThreadFilterName } from "../../query/ThreadFilter.ts";
 import type { Query, ThreadRow } from "../../query/Query.ts";
 import { Refused } from "./Refusal.ts";
 
@@ -22,6 +24,37 @@ export const flag = (description: string) => Schema.optionalKey(Schema.Boolean.a
 const time = (description: string) => maybeText(`${description} ${momentHint}`, 40);
 export const since = time("Nothing before this time.");
 export const until = time("Nothing after this time.");
+
+type Snake<Name extends string> = Name extends `${infer Head}E${infer Rest}` ? `${Head}_e${Rest}` : Name;
+
+/** Filters of lists and searches of threads. */
+export const threadFilters = {
+  project: maybeText("Only where the working directory is this, below it, or has this name"),
+  branch: maybeText("Only on this branch"),
+  agent: maybeText("Only of this agent: claude, codex, gemini …"),
+  model: maybeText("Only of models with this in their name"),
+  role: maybeText("Only with something said as user, assistant, system …"),
+  tool: maybeText("Only with calls of this tool"),
+  file: maybeText("Only where this file was read or named to a tool"),
+  has_error: flag("Only with failed tool calls"),
+  main: flag("Without sub-agents"),
+  since,
+  until,
+} satisfies Record<Snake<ThreadFilterName>, Schema.Top>;
+
+/** The conditions that those say. */
+export const conditionsOf = Effect.fnUntraced(function* (
+  input: Omit<ThreadConditions, "hasError" | "isMain" | "since" | "until"> & {
+    readonly has_error?: boolean;
+    readonly main?: boolean;
+    readonly since?: string;
+    readonly until?: string;
+  },
+) {
+  const { agent, branch, file, has_error: hasError, main: isMain, model, project, role, tool } = input;
+  const times = { since: yield* moment(input.since), until: yield* moment(input.until) };
+  return known({ project, branch, agent, model, role, tool, file, hasError, isMain, ...times });
+});
 
 export const threadId = text(
   "Thread id as the other tools give it, or a beginning of it that no other thread has",

@@ -17,7 +17,7 @@ import type { Checked } from "./AppendCheck.ts";
 import type { Outcome } from "./AtomicBatchNats.ts";
 import { elapsedUnsafe } from "../connection/Elapsed.ts";
 import { type AppendError, type Appended, type AppendRefused, LogUnavailable } from "../EventLog.ts";
-import { isJustMade, type Writer } from "./IdSearchNats.ts";
+import { isJustMade, newAfter, type Writer } from "./IdSearchNats.ts";
 import { type Most, type Part, PendingAppend, WaitingAppends } from "./WaitingAppends.ts";
 import { assign, budgetMillis, type Parted, prepare, sendParts, settleAlone, settleGroup } from "./WriterNats.ts";
 
@@ -156,12 +156,19 @@ export class GroupCommit {
     this.#appends++;
     this.#bytes += append.bytes;
     this.#waiting.add(append);
-    append.isReady = append.parts.every(
-      ({ checked }) =>
-        checked.append.expected !== "any" || isJustMade(this.#writer, checked, this.#clock.currentTimeMillisUnsafe()),
-    );
+    append.isReady = append.parts.every((part) => this.#isKnownNew(part));
     if (append.isReady) this.#goSoon();
     else this.#fork(this.#prepare(append));
+  }
+
+  /** True when an event needs no search: the server would know it, or its history is remembered. */
+  #isKnownNew(part: Part): boolean {
+    const { checked } = part;
+    if (checked.append.expected !== "any") return true;
+    const now = this.#clock.currentTimeMillisUnsafe();
+    if (isJustMade(this.#writer, checked, now)) return true;
+    part.expected = newAfter(this.#writer, checked, now);
+    return part.expected !== undefined;
   }
 
   #leave(append: PendingAppend): void {

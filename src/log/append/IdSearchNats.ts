@@ -108,20 +108,23 @@ const boundOf = Effect.fnUntraced(function* (writer: Writer, { append: { after }
   return facts.created === after.created && facts.lastSequence >= after.sequence ? after.sequence : undefined;
 });
 
+/** True when what is remembered says whether these ids are there. */
+const isKnown = ({ after, covers, since: knownSince }: KnownIds, { wires }: Checked, since: number, bound?: Sequence) =>
+  (knownSince <= since || (bound !== undefined && after <= bound)) &&
+  (covers === undefined || wires.every(({ id }) => covers.has(id)));
+
 /** From where on a history must be known, and how that is remembered. */
 const partOf = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
   const bound = yield* boundOf(writer, checked);
   const since = sinceOf(checked, yield* Clock.currentTimeMillis);
-  const isKnown = ({ after, covers, since: knownSince }: KnownIds) =>
-    (knownSince <= since || (bound !== undefined && after <= bound)) &&
-    (covers === undefined || checked.wires.every(({ id }) => covers.has(id)));
+  const isEnough = (known: KnownIds) => isKnown(known, checked, since, bound);
   const from: From =
     bound !== undefined ? { after: bound } : since === Number.NEGATIVE_INFINITY ? { after: 0 } : { since };
   const part =
     "after" in from
       ? { since: from.after === 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY, after: from.after }
       : { since, after: Number.POSITIVE_INFINITY };
-  return { isKnown, from, part };
+  return { isEnough, from, part };
 });
 
 const isIn = (from: From, { recordedAt, sequence }: StoredMessage): boolean =>
@@ -142,9 +145,9 @@ export const recall = (writer: Writer, checked: Checked) =>
 
 const recallAlone = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
   const { subject } = checked;
-  const { from, isKnown, part } = yield* partOf(writer, checked);
+  const { from, isEnough, part } = yield* partOf(writer, checked);
   const known = writer.remembered.get(subject);
-  if (known !== undefined && isKnown(known)) return { known, fresh: false };
+  if (known !== undefined && isEnough(known)) return { known, fresh: false };
   let { covers, ids, upTo } = yield* findIds(writer, checked, from);
   if (upTo === undefined) {
     const last = yield* writer.read.last(subject);
@@ -199,6 +202,19 @@ const remembers = (facts: StreamFacts, made: number, now: number): boolean => {
 export const isJustMade = ({ facts }: Writer, checked: Checked, now: number): boolean => {
   const made = madeAt(checked, now);
   return made !== undefined && now - made <= justMadeMillis && remembers(facts(), made, now);
+};
+
+/**
+ * Sequence after which these ids are known to be new to their history, by what is remembered of it: the append expects it,
+ * and the server refuses when that is no longer true. Undefined: it has to be found out.
+ */
+export const newAfter = (writer: Writer, checked: Checked, now: number): Sequence | undefined => {
+  if (checked.append.after !== undefined) return undefined;
+  const made = madeAt(checked, now);
+  if (made !== undefined && remembers(writer.facts(), made, now)) return undefined;
+  const known = writer.remembered.get(checked.subject);
+  if (known === undefined || !isKnown(known, checked, sinceOf(checked, now))) return undefined;
+  return presence(checked, known.ids).none ? known.upTo : undefined;
 };
 
 /** True when the server surely remembers these ids if they were ever appended, so that no search is needed. */

@@ -55,6 +55,7 @@ export class Reader {
   private taken = 0;
   private subscription: Subscription | undefined;
   private wake: (() => void) | undefined;
+  private wakes = false;
   private deliveries = 0;
   private deliverTo = "";
   private lastHeardAt = 0;
@@ -100,7 +101,20 @@ export class Reader {
     this.arrived.push({ message, delivery });
     this.due--;
     this.askInTime();
-    this.wake?.();
+    this.wakeSoon();
+  }
+
+  /**
+   * Wakes the reader when all that the socket had has been read. Decision: not at each event, because the server sends those of a group one
+   * after the other, and each was then decoded, folded and written by itself.
+   */
+  private wakeSoon() {
+    if (this.wake === undefined || this.wakes) return;
+    this.wakes = true;
+    setImmediate(() => {
+      this.wakes = false;
+      this.wake?.();
+    });
   }
 
   private receiveStatus(message: Msg) {

@@ -3,7 +3,7 @@
  *
  * Room: publish.
  */
-import { Deferred, Effect, Result, type Scope } from "effect";
+import { Effect, Exit, Fiber, Result, type Scope } from "effect";
 import { elapsed } from "../../log/connection/Elapsed.ts";
 import { deniedIn, type EventLog } from "../../log/EventLog.ts";
 import type { Command } from "../../spool/Spool.ts";
@@ -110,14 +110,42 @@ export class DirectWrites {
       commands.reduce((sum, command) => sum + bytesOf(command), 0),
     );
     return Effect.gen({ self: this }, function* () {
-      const answer = Deferred.makeUnsafe<A>();
-      yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
-      const inTime = yield* Effect.timeoutOption(Deferred.await(answer), patienceMillis);
+      const { fibers } = this.#parts;
+      const writing = yield* Effect.forkIn(effect, fibers, { startImmediately: true });
+      const known = writing.pollUnsafe();
+      const inTime = yield* known ?? this.#within(writing, patienceMillis, onLate);
       if (commands.length > 0) this.#hasWritten = true;
-      if (inTime._tag === "Some") return inTime.value;
-      onLate?.(Deferred.await(answer));
-      return undefined;
+      return inTime;
     });
+  }
+
+  /** Undefined when it is late. By hand and not by a race, which takes a fiber more for every write. */
+  #within<A>(
+    writing: Fiber.Fiber<A>,
+    millis: number,
+    onLate?: (late: Effect.Effect<A>) => void,
+  ): Effect.Effect<A | undefined> {
+    return Effect.flatMap(
+      Effect.forkIn(Effect.sleep(millis), this.#parts.fibers, { startImmediately: true }),
+      (pause) =>
+        Effect.callback<A | undefined>((resume) => {
+          const answered = writing.addObserver((exit) => {
+            pause.interruptUnsafe();
+            resume(exit);
+          });
+          const over = pause.addObserver((exit) => {
+            answered();
+            if (!Exit.isSuccess(exit)) return;
+            onLate?.(Fiber.join(writing));
+            resume(Effect.succeed(undefined));
+          });
+          return Effect.sync(() => {
+            answered();
+            over();
+            pause.interruptUnsafe();
+          });
+        }),
+    );
   }
 
   /** Undefined when the log did not answer. */

@@ -7,7 +7,8 @@ import { Effect } from "effect";
 import { modelOfUsage } from "../../../projections/activity/tokens.ts";
 import { priceOf } from "../../../projections/answers/costs.ts";
 import { callCounts } from "../../../projections/toolCalls.ts";
-import { isMain } from "../ThreadConditionsSqlite.ts";
+import { narrowing } from "../ThreadConditionsSqlite.ts";
+import type { ThreadConditions } from "../ThreadFilter.ts";
 import { listOrder } from "../../../projections/threads.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
 import { Ask } from "./Ask.ts";
@@ -183,13 +184,9 @@ export interface ListedThread {
   readonly tokens: ThreadTokens | undefined;
 }
 
-export interface ThreadChoice {
+export interface ThreadChoice extends ThreadConditions {
   /** Threads that work for this one; absent: those that work for none that is here. */
   readonly parent?: string | undefined;
-  readonly project?: string | undefined;
-  readonly agent?: string | undefined;
-  /** Of the thread, or one that spoke in it. */
-  readonly model?: string | undefined;
   readonly tenant?: string | undefined;
   readonly limit: number;
   readonly offset?: number | undefined;
@@ -202,18 +199,12 @@ const name = (value: string): string => `(SELECT name FROM names WHERE text = ${
 /** Newest activity first. Tokens of the thread itself, and of the sub-agents it gave work to. */
 export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: number) {
   const { rows } = yield* Ask;
-  const { agent, limit, model, offset = 0, parent, project, tenant } = choice;
+  const { limit, offset = 0, parent, tenant } = choice;
+  const narrowed = narrowing({ ...choice, isMain: parent === undefined });
   const conditions = [
     `NOT ${hiddenThread}`,
-    parent === undefined ? isMain : `t.parent_thread_id = ${name(":parent")} AND t.parent_relation IS NOT 'fork'`,
-    ...(project === undefined ? [] : [`t.cwd = ${name(":project")}`]),
-    ...(agent === undefined ? [] : [`(t.client = ${name(":agent")} OR t.tool = ${name(":agent")})`]),
-    ...(model === undefined
-      ? []
-      : [
-          `(t.model = ${name(":model")} OR EXISTS (SELECT 1 FROM message_activity m WHERE m.thread_id = t.thread_id
-             AND m.tenant = t.tenant AND m.model = ${name(":model")}))`,
-        ]),
+    ...narrowed.conditions,
+    ...(parent === undefined ? [] : [`t.parent_thread_id = ${name(":parent")} AND t.parent_relation IS NOT 'fork'`]),
     ...(tenant === undefined ? [] : [`t.tenant = ${name(":tenant")}`]),
   ];
   const found = yield* rows<{ readonly threadId: string; readonly tenant: string }>(
@@ -224,10 +215,8 @@ export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: nu
       now: at,
       limit,
       offset,
+      ...narrowed.values,
       ...(parent === undefined ? {} : { parent }),
-      ...(project === undefined ? {} : { project }),
-      ...(agent === undefined ? {} : { agent }),
-      ...(model === undefined ? {} : { model }),
       ...(tenant === undefined ? {} : { tenant }),
     },
   );

@@ -1,3 +1,4 @@
+import type { ThreadFilterName } from "../../../src/query/ThreadFilter.ts";
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http";
@@ -174,6 +175,61 @@ describe("threads over HTTP", { timeout: 120_000 }, () => {
     assert.strictEqual((await get("/v1/threads/whole?deleted=true")).status, 200);
     await post("/v1/threads/whole/restore", {});
     assert.deepInclude((await get("/v1/threads/whole")).json(), { title: "Fox", tags: ["animal"] });
+  });
+
+  it("are listed by every condition that the terminal knows, together with a tag and page by page", async () => {
+    const cwd = "/work/narrow";
+    await send("PATCH", "/v1/threads/narrow-1", {
+      title: "One",
+      addTags: ["narrow"],
+      cwd,
+      branch: "fix",
+      model: "opus-9",
+    });
+    await send("PATCH", "/v1/threads/narrow-2", {
+      title: "Two",
+      addTags: ["narrow"],
+      cwd,
+      tool: "codex",
+      branch: "main",
+    });
+    await send("PATCH", "/v1/threads/narrow-3", {
+      parentThreadId: "narrow-2",
+      addTags: ["narrow"],
+      cwd: `${cwd}/below`,
+    });
+    await post("/v1/threads/narrow-1/messages", { role: "user", text: "the narrow way" });
+    const called = await post("/v1/threads/narrow-2/tool-calls", {
+      name: "read_file",
+      arguments: { path: "gate.txt" },
+    });
+    const { callId } = shape<{ callId: string }>(called);
+    await post(`/v1/threads/narrow-2/tool-calls/${callId}`, { outcome: "error", result: "none" });
+    const listed = async (more: string) =>
+      shape<{ threads: ReadonlyArray<{ id: string }> }>(await get(`/v1/threads?tag=narrow&${more}`)).threads.map(
+        ({ id }) => id,
+      );
+    const all = ["narrow-2", "narrow-1", "narrow-3"];
+    const cases = {
+      project: ["narrow", all],
+      branch: ["fix", ["narrow-1"]],
+      agent: ["cod", ["narrow-2"]],
+      model: ["opus", ["narrow-1"]],
+      role: ["user", ["narrow-1"]],
+      tool: ["read_file", ["narrow-2"]],
+      file: ["gate.txt", ["narrow-2"]],
+      hasError: ["true", ["narrow-2"]],
+      main: ["true", ["narrow-2", "narrow-1"]],
+      since: ["9999999999999", []],
+      until: ["1", []],
+    } satisfies Record<ThreadFilterName, readonly [string, ReadonlyArray<string>]>;
+    for (const [name, [value, ids]] of Object.entries(cases)) {
+      assert.deepStrictEqual((await listed(`${name}=${value}`)).toSorted(), ids.toSorted(), name);
+    }
+    assert.deepStrictEqual(await listed("hasError=false&main=true&branch=fix"), ["narrow-1"]);
+    assert.strictEqual((await get("/v1/threads?hasError=perhaps")).status, 400);
+    for (const [name, [value]] of Object.entries(cases))
+      assert.strictEqual((await get(`/v1/search?q=narrow&${name}=${value}`)).status, 200, name);
   });
 
   it("record tool calls, with the intent before the outcome, and files that were read", async () => {

@@ -4,6 +4,7 @@ import { fromContent } from "../../../src/domain/EventId.ts";
 import * as History from "../../../src/domain/History.ts";
 import { mostAtOnce, sqlAtOnce, tooManyStatements } from "../../../src/edge/http/SqlAtOnce.ts";
 import { protocols } from "../../../src/edge/mcp/Server.ts";
+import { threadFilterNames } from "../../../src/query/ThreadFilter.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import { Projector } from "../../../src/projection/Projector.ts";
 import { Publisher } from "../../../src/publish/Publisher.ts";
@@ -108,6 +109,51 @@ describe("the tools of the MCP server", () => {
         const reader = yield* client(who("reader"));
         const refused = yield* Effect.flip(reader.callTool({ name: "append", arguments: { text: "x" } }));
         assert.match(refused.message, /append/);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("list and search threads by every condition that the terminal knows", () =>
+      Effect.gen(function* () {
+        const { ask, listTools } = yield* client(who("reader"));
+        const { tools } = yield* listTools();
+        const inTools = threadFilterNames.map((name) => (name === "hasError" ? "has_error" : name));
+        for (const name of ["search", "list_threads"]) {
+          const { inputSchema } = tools.find((tool) => tool.name === name) ?? {};
+          assert.includeMembers(Object.keys(inputSchema?.properties ?? {}), inTools, name);
+        }
+        const count = (more: Readonly<Record<string, unknown>>) =>
+          Effect.map(ask<Found>("list_threads", more), ({ total }) => total);
+        assert.strictEqual(yield* count({}), 2);
+        for (const here of [
+          { project: "shop" },
+          { branch: "main" },
+          { agent: "claude" },
+          { model: "opus" },
+          { role: "assistant" },
+          { tool: "Bash" },
+          { file: "totals.ts" },
+          { has_error: true },
+          { main: true },
+          { since: "2026-01-01" },
+        ])
+          assert.isAtLeast(yield* count(here), 1, JSON.stringify(here));
+        for (const nowhere of [
+          { project: "elsewhere" },
+          { branch: "other" },
+          { agent: "codex" },
+          { model: "gpt" },
+          { role: "developer" },
+          { tool: "Fetch" },
+          { file: "nowhere.ts" },
+          { since: "2026-06-01" },
+          { until: "2025-01-01" },
+          { parent: first },
+          { title: "what no title has" },
+        ])
+          assert.strictEqual(yield* count(nowhere), 0, JSON.stringify(nowhere));
+        const page = yield* ask<Found>("list_threads", { limit: 1, skip: 1 });
+        assert.lengthOf(page.threads, 1);
+        assert.deepInclude(page, { total: 2, truncated: false });
       }).pipe(Effect.scoped),
     );
 

@@ -90,7 +90,7 @@ export const threads = Command.make(
     ),
     model: Flag.String("model").pipe(
       Flag.withMetavar("NAME"),
-      Flag.withDescription("In which this model spoke"),
+      Flag.withDescription("In which a model spoke whose name has this in it"),
       Flag.optional,
     ),
     project: named("project", "DIR", "In this working directory, one below it, or one of this name"),

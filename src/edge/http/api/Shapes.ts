@@ -6,6 +6,7 @@
  * Times are epoch milliseconds, sequences are positions in the stream, ids are any text of 1 to 200 bytes.
  */
 import { Schema } from "effect";
+import type { ThreadFilterName } from "../../../query/ThreadFilter.ts";
 import { Part } from "../../../domain/thread/Content.ts";
 import { MessageUsage } from "../../../domain/Tokens.ts";
 
@@ -22,6 +23,21 @@ export const sequence = numberFrom(0, Number.MAX_SAFE_INTEGER);
 /** As of a sequence or a time: `1234`, `2026-11-01T10:00Z`, `7d`. */
 export const asOf = optional(Schema.String.check(Schema.isMaxLength(40)));
 export const flag = Schema.Literals(["true", "false"]);
+
+/** Filters of lists and searches of threads. `since` and `until` are epoch milliseconds. */
+export const threadFilters = {
+  project: optional(Text),
+  branch: optional(Text),
+  agent: optional(Text),
+  model: optional(Text),
+  role: optional(Text),
+  tool: optional(Text),
+  file: optional(Text),
+  hasError: optional(flag),
+  main: optional(flag),
+  since: optional(sequence),
+  until: optional(sequence),
+} satisfies Record<ThreadFilterName, Schema.Top>;
 
 export const byId = { id: Schema.String.check(Schema.isMinLength(1)) };
 

@@ -20,6 +20,7 @@ import {
   optional,
   Published,
   sequence,
+  threadFilters,
 } from "./Shapes.ts";
 import { ThreadRead, Time } from "./Shapes.ts";
 
@@ -122,12 +123,17 @@ export const Threads = HttpApiGroup.make("threads")
         cursor: optional(Text),
         prefix: optional(Text),
         tag: optional(Text),
-        since: optional(sequence),
+        ...threadFilters,
         asOf,
       },
       success: Listed,
       error: usual,
-    }).annotate(OpenApi.Summary, "List threads, newest activity first"),
+    })
+      .annotate(OpenApi.Summary, "List threads, newest activity first")
+      .annotate(
+        OpenApi.Description,
+        "`project`: a working directory, one below it, or its last name. `agent`: its beginning is enough. `model`: a part of its name. `tool`: called in it. `file`: read, or named to a tool. `hasError`: a call failed. `main`: without sub-agents. `since`: active from then on; `until`: begun by then.",
+      ),
 
     HttpApiEndpoint.get("read", "/:id", {
       params: byId,
@@ -243,14 +249,7 @@ export const Search = HttpApiGroup.make("search")
         limit: optional(numberFrom(1, 100)),
         hitsPerThread: optional(numberFrom(1, 100)),
         thread: optional(Text),
-        project: optional(Text),
-        agent: optional(Text),
-        model: optional(Text),
-        role: optional(Text),
-        tool: optional(Text),
-        file: optional(Text),
-        since: optional(sequence),
-        until: optional(sequence),
+        ...threadFilters,
         asOf,
       },
       success: Found,

@@ -13,6 +13,7 @@ import { Publisher, type Published } from "../../../publish/Publisher.ts";
 import * as Thread from "../../../publish/thread/ThreadPublisher.ts";
 import { type ThreadView, ThreadViews } from "../../../publish/thread/ThreadViews.ts";
 import { Query } from "../../../query/Query.ts";
+import type { ThreadConditions } from "../../../query/ThreadFilter.ts";
 import { RecentlyUsed } from "../../../snapshot/RecentlyUsed.ts";
 import { Api } from "../api/Api.ts";
 import type { Saying } from "../api/ThreadsApi.ts";
@@ -106,17 +107,32 @@ export const isCurrent = Effect.gen(function* () {
   Effect.timeoutOrElse({ duration: currentMillis, orElse: () => Effect.succeed(false) }),
 );
 
-const list = Effect.fnUntraced(function* (query: {
-  readonly limit?: number | undefined;
-  readonly cursor?: string | undefined;
-  readonly prefix?: string | undefined;
-  readonly tag?: string | undefined;
-  readonly since?: number | undefined;
-  readonly asOf?: string | undefined;
-}) {
+/** Filters as they stand in an address. */
+interface ThreadFilterQuery extends Omit<ThreadConditions, "hasError" | "isMain"> {
+  readonly hasError?: "true" | "false" | undefined;
+  readonly main?: "true" | "false" | undefined;
+}
+
+const conditionsOf = <Asked extends ThreadFilterQuery>({ hasError, main, ...rest }: Asked) => ({
+  ...rest,
+  hasError: hasError === "true",
+  isMain: main === "true",
+});
+
+const list = Effect.fnUntraced(function* (
+  query: {
+    readonly limit?: number | undefined;
+    readonly cursor?: string | undefined;
+    readonly prefix?: string | undefined;
+    readonly tag?: string | undefined;
+    readonly asOf?: string | undefined;
+  } & ThreadFilterQuery,
+) {
   const { tenant } = yield* Principal;
   const current = query.asOf === undefined && (yield* isCurrent);
-  const { histories, next } = yield* Query.use((reads) => reads.histories({ kind: "thread", tenant, ...query }));
+  const { histories, next } = yield* Query.use((reads) =>
+    reads.histories({ kind: "thread", tenant, ...conditionsOf(query) }),
+  );
   const threads = histories.map(({ firstSequence, id, lastSequence, listedAt, tags, title }) => ({
     id,
     title,
@@ -250,7 +266,7 @@ export const search = HttpApiBuilder.group(Api, "search", (handlers) =>
     reading(
       Effect.gen(function* () {
         const { tenant } = yield* Principal;
-        const { asOf: _asOf, kinds, q, thread, ...rest } = query;
+        const { asOf: _asOf, kinds, q, thread, ...rest } = conditionsOf(query);
         const filter = { ...rest, text: q, tenant, threadId: thread, kinds: listed(kinds) };
         const found = yield* Query.use((reads) =>
           reads.search(given(filter) as unknown as Parameters<Query["Service"]["search"]>[0]),

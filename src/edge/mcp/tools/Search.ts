@@ -7,7 +7,7 @@ import { Effect, Schema } from "effect";
 import { hitKinds, type SearchAnswer, type SearchHit } from "../../../query/search/Search.ts";
 import { fitting } from "../../../query/brief/Budget.ts";
 import { Desk } from "../Desk.ts";
-import { flag, maybeText, moment, since, text, until, whole } from "../Parameters.ts";
+import { conditionsOf, flag, maybeText, text, threadFilters, whole } from "../Parameters.ts";
 import { known, minute, titleOf } from "../../../query/brief/Plain.ts";
 import { rowsOf } from "../Rows.ts";
 import { type Call, tool } from "../Tool.ts";
@@ -91,15 +91,7 @@ export const search = tool({
       }),
     ),
     thread: maybeText("Only in this thread"),
-    project: maybeText("Only where the working directory is this, below it, or has this name"),
-    agent: maybeText("Only of this agent: claude, codex, gemini …"),
-    model: maybeText("Only said by models with this in their name"),
-    role: maybeText("Only said by user, assistant, system …"),
-    tool: maybeText("Only given to this tool, or answered by it"),
-    file: maybeText("Only in threads that read this file or named it to a tool"),
-    has_error: flag("Only what failed tool calls were given and answered"),
-    since,
-    until,
+    ...threadFilters,
     include_own: flag("Also in the conversation that you are in. Default false."),
     limit: whole(`Most threads, 1 to ${mostThreads}. Default 10.`, 1, mostThreads),
     skip: whole("Threads to leave out from the best on: `next` of an answer gives it", 0, 950),
@@ -107,7 +99,7 @@ export const search = tool({
   handle: Effect.fnUntraced(function* (input, call) {
     const query = yield* (yield* Desk).query;
     const { include_own: isOwn = false, limit = 10, skip = 0 } = input;
-    const { agent, by, file, kinds, model, project, role, thread, tool: toolName } = input;
+    const { by, kinds, thread } = input;
     const except = isOwn || thread !== undefined ? [] : yield* ownThreads(call);
     const filter = {
       limit: skip + limit,
@@ -115,8 +107,8 @@ export const search = tool({
       width: snippetLength,
       except,
       tenant: call.who.tenant,
-      ...known({ kinds, threadId: thread, project, agent, model, role, tool: toolName, file }),
-      ...known({ since: yield* moment(input.since), until: yield* moment(input.until), hasError: input.has_error }),
+      ...known({ kinds, threadId: thread }),
+      ...(yield* conditionsOf(input)),
     };
     const ask = (words: string) => query.search({ ...filter, text: words, by: by ?? "words" });
     const exact = yield* ask(input.query);

@@ -7,6 +7,7 @@ import { Effect, Layer } from "effect";
 import { HttpRouter } from "effect/http";
 import { EventLog } from "../../../log/EventLog.ts";
 import { Query } from "../../../query/Query.ts";
+import { type ThreadConditions, type ThreadFilterName, threadFilterNames } from "../../../query/ThreadFilter.ts";
 import * as Screens from "../../../query/screens/Overview.ts";
 import { asked, given, number } from "../Asked.ts";
 import { part, shown } from "../Shown.ts";
@@ -76,21 +77,37 @@ const first = Effect.gen(function* () {
 
 const perPage = 50;
 
+/** Filters of a list of threads in an address, as they were written and as they are asked for. */
+const conditionsOf = (query: URLSearchParams) => {
+  const written = threadFilterNames.flatMap((name) => {
+    const value = given(query, name);
+    return value === undefined ? [] : [[name, value] as [ThreadFilterName, string]];
+  });
+  const { hasError, main, since, until, ...texts } = Object.fromEntries(written) as Partial<
+    Record<ThreadFilterName, string>
+  >;
+  const filter: ThreadConditions = {
+    ...texts,
+    hasError: hasError === "true",
+    isMain: main === "true",
+    since: since === undefined ? undefined : number(query, "since"),
+    until: until === undefined ? undefined : number(query, "until"),
+  };
+  return { written, filter };
+};
+
 const list = Effect.gen(function* () {
   const { isPart, now, query, viewer, wishes } = yield* asked;
-  const project = given(query, "project");
-  const agent = given(query, "agent");
-  const model = given(query, "model");
+  const conditions = conditionsOf(query);
   const offset = number(query, "offset") ?? 0;
   const found = yield* Screens.threads(
-    { project, agent, model, tenant: viewer.tenant, limit: perPage + 1, offset },
+    { ...conditions.filter, tenant: viewer.tenant, limit: perPage + 1, offset },
     now,
   );
   const rows = found.slice(0, perPage);
   if (isPart) return part(threadRows(rows, now));
-  const to = (at: number) =>
-    `/threads?${new URLSearchParams({ ...(project === undefined ? {} : { project }), ...(agent === undefined ? {} : { agent }), ...(model === undefined ? {} : { model }), offset: String(at) })}`;
-  const which = project ?? agent ?? model;
+  const to = (at: number) => `/threads?${new URLSearchParams([...conditions.written, ["offset", String(at)]])}`;
+  const which = conditions.written.length === 0 ? undefined : conditions.written.map(([, value]) => value).join(", ");
   const body = html`<h1>${which === undefined ? "Threads" : html`Threads of ${which}`}</h1>
     ${which !== undefined && html`<p><a href="/threads">All threads</a></p>`}
     ${rows.length === 0 ? html`<p class="empty">There are none.</p>` : threadRows(rows, now)}
