@@ -95,7 +95,7 @@ const parquet = Effect.fnUntraced(function* (connection: Connection, folder: str
   return faults;
 });
 
-export interface Outcome {
+interface Outcome {
   readonly faults: ReadonlyArray<string>;
   readonly folder: string;
   /** The reason for which nothing could be attached; undefined when it was. */
