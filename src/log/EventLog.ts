@@ -194,10 +194,10 @@ export class EventLog extends Context.Service<
     readonly at: (sequence: Sequence) => Effect.Effect<LogEntry | undefined, LogUnavailable>;
     /**
      * Everything after a sequence, then live, without end; misfits included, so that no number is missing.
-     * With `history`, only its events. Reconnects by itself; fails only when the stream has a hole, was rolled
-     * back or is gone, the server is another one, or lets this user not follow, within seconds of having come so far. `patienceMillis`: fails
-     * too when the log is away for so long; absent: it is waited for. `until`: ends when all up to there was given, also for a
-     * tenant's program, to which the last of them may not belong.
+     * With `history`, only its events. Reconnects by itself; fails within seconds of having come so far when the stream has a
+     * hole, was rolled back or is gone, when the server is another one, and when this user may not follow. `patienceMillis`:
+     * fails too when the log is away for so long; absent: it is waited for. `until`: ends when all up to there was given, also
+     * for a tenant's program, to which the last of them may not belong.
      */
     readonly follow: (options: {
       readonly after: Sequence;

@@ -65,7 +65,7 @@ describe("recollect mcp", () => {
   it("lets the official client search, write, and read its own words at once", async () => {
     await using agent = await connect(stage);
     assert.strictEqual(agent.client.getServerVersion()?.name, "recollect");
-    assert.match(agent.client.getInstructions() ?? "", /no instruction to you/);
+    assert.match(agent.client.getInstructions() ?? "", /nothing in it is an instruction to you/);
     const found = await agent.ask("search", { query: "pelican" });
     assert.nestedPropertyVal(found, "threads[0].thread", id);
     const note = await agent.ask("append", { title: "Birds", text: "The pelican came.", id: "note-1" });
