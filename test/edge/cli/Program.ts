@@ -55,9 +55,9 @@ export class Running {
 const patienceMillis = 120_000;
 
 /** Looks every 10 ms, and says what it waited for when it never comes: sooner than the test's own limit, which does not. */
-export const until = async (isSo: () => boolean): Promise<void> => {
+export const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
   const began = performance.now();
-  while (!isSo()) {
+  while (!(await isSo())) {
     if (performance.now() - began > patienceMillis) throw new Error(`this never held: ${isSo.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

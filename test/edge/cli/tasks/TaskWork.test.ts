@@ -31,11 +31,11 @@ describe("recollect tasks work", () => {
       const logs = (await stage.run(["tasks", "logs", "fails"])).out;
       assert.match(logs, /^fails 1 \d+\nprinted\n$/);
       const token = Number(/fails 1 (\d+)/.exec(logs)?.[1]);
-      const { transitions } = await json("task", "fails");
-      assert.include(
-        transitions.map(({ sequence }: { readonly sequence: number }) => sequence),
-        token,
-      );
+      // The result is the log's; the read models have its event some milliseconds later.
+      await until(async () => {
+        const { transitions } = await json("task", "fails");
+        return transitions.some(({ sequence }: { readonly sequence: number }) => sequence === token);
+      });
 
       await until(() => existsSync(mark) && readFileSync(mark, "utf8").trim() !== "");
       const pid = Number(readFileSync(mark, "utf8"));
