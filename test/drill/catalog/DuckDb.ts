@@ -95,13 +95,7 @@ const parquet = Effect.fnUntraced(function* (connection: Connection, folder: str
   return faults;
 });
 
-interface Outcome {
-  readonly faults: ReadonlyArray<string>;
-  readonly folder: string;
-  /** The reason for which nothing could be attached; undefined when it was. */
-  readonly missing: string | undefined;
-}
-
+/** `missing`: the reason for which nothing could be attached; undefined when it was. */
 export const run = Effect.fn("drill.duckdb")(function* (say: (line: string) => void) {
   const folder = Packed.temporaryFolder();
   const app = join(folder, "app");
