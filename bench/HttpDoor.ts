@@ -56,6 +56,7 @@ export class HttpConnection {
   /** The status of the answer; one request at a time. */
   send({ body = "", method, path }: HttpRequest): Promise<number> {
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(new Error("the connection was closed"));
       this.#settle = { resolve, reject };
       const bytes = Buffer.byteLength(body);
       this.#socket.write(`${method} ${path} ${this.#head}content-length: ${bytes}\r\n\r\n${body}`);

@@ -26,5 +26,7 @@ const server = createServer((request, response) => {
     response.writeHead(201, { "content-length": "0" }).end();
   })().catch(() => response.writeHead(500, { "content-length": "0" }).end());
 }).listen(0, "127.0.0.1");
+// A client that waits while the other side is measured keeps its connection.
+server.keepAliveTimeout = 0;
 await once(server, "listening");
 process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
