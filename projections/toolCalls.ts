@@ -226,7 +226,7 @@ export const toolCalls: Projection = {
         ended_at: ofResult({ type: "integer", doc: "Epoch milliseconds; null where no record has a time." }),
       },
       indexes: [
-        // What follows what in a thread, and how long its calls took, without a row being read.
+        // The order of calls in a thread, and their durations, without a row being read.
         [
           "thread_id",
           "tenant",

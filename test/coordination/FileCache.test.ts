@@ -116,10 +116,10 @@ layer(onServer, { excludeTestServices: true })("a cache of files on a server", (
       for (const path of [secret, common]) yield* cache.read(path);
       yield* cache.kept;
       const { line } = yield* Child.start({
-        file: "test/coordination/nobody-child.ts",
+        file: "test/coordination/other-user-child.ts",
         args: [url, "users", secret, common],
       });
-      // What it may read comes from what is shared, so the other one lay there as well.
+      // The file that it may read comes from the shared ones, so the other one lay there as well.
       assert.deepStrictEqual(JSON.parse(line), ["FileUnreadable permission", "shared"]);
     }),
   );

@@ -143,7 +143,7 @@ describe("a publisher", () => {
     Effect.gen(function* () {
       const folder = yield* World.temporaryFolder;
       const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
-      // What waits there keeps the drain from looking at the memory while the log is away.
+      // A command that waits there keeps the drain from looking at the memory while the log is away.
       yield* spool.put([command()]);
       let isFull = true;
       const sometimes = Layer.succeed(Spool, {

@@ -18,7 +18,7 @@ const files: ReadonlyArray<string> = [
   "test/machine/children/holdFolder.ts",
   "test/machine/children/runNats.ts",
   "test/coordination/blocking-child.ts",
-  "test/coordination/nobody-child.ts",
+  "test/coordination/other-user-child.ts",
   // The door, for programs of a few lines.
   "src/index.ts",
   "src/edge/wrap/Recorder.ts",

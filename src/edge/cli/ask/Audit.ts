@@ -4,7 +4,7 @@
  * Room: edge.
  *
  * The daemon is told, which has a client; where it does not take it, a client of this process does, with the same event
- * id, so that an answer that was lost makes no second event. Where no store runs nothing is recorded: whoever may read the
+ * id, so that an answer that was lost makes no second event. Where no store runs nothing is recorded: a user who may read the
  * folder may read its database by any other means, and a command that spools would make the next one start a store.
  */
 import { Clock, Effect, Random } from "effect";

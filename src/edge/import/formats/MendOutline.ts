@@ -5,7 +5,7 @@
  *
  * One lost quote or bracket ends every parser. In a list of records (messages, conversations) the next record is found
  * again, because it begins as those before the damage do: with the same names in the same order. The damaged piece is
- * replaced by `0` and white space of its length, so that positions stay those of the file. What stands around the
+ * replaced by `0` and white space of its length, so that positions stay those of the file. Text around the
  * records is not mended: there is nothing to find it by.
  */
 import { parseShown } from "../cut/CutLines.ts";

@@ -30,7 +30,7 @@ const answered = Effect.fnUntraced(function* (
   const desk = yield* Desk;
   const query = yield* desk.query;
   const options = { maxRows: mostCounted + 1, maxBytes: mostBytes, timeoutMillis };
-  // Where nothing can be written, not even to the spool, the record is a file that its owner reads.
+  // Without a log or a spool to write to the statement is not recorded: the database is a file that its owner may read anyway.
   const writing = yield* Effect.option(desk.writing);
   if (Option.isSome(writing))
     yield* Effect.provideContext(
