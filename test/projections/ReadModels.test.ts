@@ -191,7 +191,8 @@ describe("threads", () => {
       const stats = JSON.stringify(rows("EXPLAIN QUERY PLAN SELECT calls FROM v_tool_stats"));
       assert.match(stats, /SCAN call_activity USING COVERING INDEX call_activity_by_2/);
       assert.notMatch(stats, /TEMP B-TREE FOR GROUP BY/);
-      const ofThread = "SELECT max(duration_millis) FROM v_call_durations WHERE thread_number = 1 AND tenant = 'default'";
+      const ofThread =
+        "SELECT max(duration_millis) FROM v_call_durations WHERE thread_number = 1 AND tenant = 'default'";
       assert.match(JSON.stringify(rows(`EXPLAIN QUERY PLAN ${ofThread}`)), /USING INDEX tool_calls_by_1/);
     }),
   );
