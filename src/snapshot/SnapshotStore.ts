@@ -12,9 +12,9 @@
  *
  * Where the bytes lie is the business of a `SnapshotBucket`; how they are read is decided here, for all of them.
  */
-import { Context, Effect, Layer, Option, Schema } from "effect";
+import { Clock, Context, Effect, Layer, Option, Schema } from "effect";
 import { type History, Sequence } from "../domain/History.ts";
-import { foldVersion, type ThreadState } from "../domain/thread/Thread.ts";
+import type { ThreadState } from "../domain/thread/Thread.ts";
 import { encodeToken } from "../log/Subject.ts";
 import * as SnapshotCodec from "./SnapshotCodec.ts";
 import { SnapshotKey } from "./SnapshotKey.ts";
@@ -85,6 +85,9 @@ export class SnapshotStore extends Context.Service<
 /** Bounds and default of a snapshot's life: whoever comes back on the next day finds it, if not at the weekend. */
 export const defaultTtlMillis = 24 * 3_600_000;
 
+/** A thread in which nothing happened for so long rests, milliseconds: its snapshot is packed. */
+const restsAfterMillis = 3_600_000;
+
 /** `<tenant>.<id>`: two tokens, so no thread can take the checkpoint's key of one. */
 export const keyOf = ({ tenant, id }: History): string => `${encodeToken(tenant)}.${encodeToken(id)}`;
 export const checkpointKey = "checkpoint";
@@ -110,18 +113,21 @@ const make = Effect.gen(function* () {
     return { ...rest, state: isOurs ? state : undefined };
   });
 
-  const encoded = (state: ThreadState): Uint8Array | undefined => {
+  const encoded = Effect.fnUntraced(function* (state: ThreadState) {
     const key = keyNow();
-    return key === undefined ? undefined : SnapshotCodec.encode(state, foldVersion, key);
-  };
+    if (key === undefined) return undefined;
+    const now = yield* Clock.currentTimeMillis;
+    const isPacked = now - (state.metadata.lastActivityAt ?? now) > restsAfterMillis;
+    return SnapshotCodec.encode(state, { key, isPacked });
+  });
 
   const put = Effect.fn("snapshot.put")(function* (state: ThreadState) {
-    const bytes = encoded(state);
+    const bytes = yield* encoded(state);
     if (bytes !== undefined) yield* bucket.put(keyOf(state.history), bytes);
   });
 
   const replace = Effect.fn("snapshot.replace")(function* (state: ThreadState, revision: number) {
-    const bytes = encoded(state);
+    const bytes = yield* encoded(state);
     return bytes === undefined ? false : yield* bucket.replace(keyOf(state.history), bytes, revision);
   });
 

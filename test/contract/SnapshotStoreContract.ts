@@ -68,7 +68,7 @@ export const suite = (test: Tester) => {
       const good = SnapshotCodec.encode(state);
       const bad: Array<Uint8Array> = [new Uint8Array(0), Buffer.from("{}"), good.subarray(0, good.length - 1)];
       for (const version of [0, Thread.foldVersion - 1, Thread.foldVersion + 1, 65_535]) {
-        if (version !== Thread.foldVersion && version >= 0) bad.push(SnapshotCodec.encode(state, version));
+        if (version !== Thread.foldVersion && version >= 0) bad.push(SnapshotCodec.encode(state, { version }));
       }
       const older = Buffer.from(good);
       older[2] = 1;

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest";
 import type { Msg, MsgHdrs, MsgHdrsImpl, NatsConnection as Client } from "@nats-io/transport-node";
 import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
+import { fromContent } from "../../src/domain/EventId.ts";
 import { checkAll } from "../../src/log/append/AppendCheck.ts";
 import { bodyOf, headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
 import type { Append } from "../../src/log/EventLog.ts";
@@ -154,6 +155,31 @@ describe("an append", () => {
       const other = server([inFlight], [{ ...stored, body: new Uint8Array() }]);
       assert.strictEqual((yield* Effect.flip(run(other.writer, one)))._tag, "AppendRefused");
     }),
+  );
+
+  it.effect(
+    "is written where another event has the place at which it is remembered, since the stream was rolled back",
+    () =>
+      Effect.gen(function* () {
+        for (const id of [fromContent("of an import"), "made by its caller"]) {
+          const history = fresh();
+          const subject = subjectOf(history);
+          const other = event();
+          const stored = {
+            sequence: 9,
+            recordedAt: 1,
+            subject,
+            headers: headersOf(other, history),
+            body: bodyOf(other),
+          };
+          const { writer } = server([ack(10)], [stored]);
+          const ids = new Map([[id, 9]]);
+          const whole = { since: Number.NEGATIVE_INFINITY, after: 0, covers: undefined };
+          writer.remembered.keep(subject, { ...whole, upTo: 9, ids });
+          const written = yield* run(writer, { history, events: [event(id)], expected: "any" });
+          assert.deepEqual(written, [{ sequence: 10, duplicate: false }]);
+        }
+      }),
   );
 
   it.effect("is unavailable, and no conflict, when something is in flight for ever", () =>

@@ -1,7 +1,8 @@
 /** What somebody else may write into a bucket or answer in place of the store is never given out as the conversation. */
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Context, Effect, Layer, Option, Stream } from "effect";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { TestClock } from "effect/testing";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { thread } from "../../src/domain/History.ts";
@@ -14,7 +15,7 @@ import * as HistorySource from "../../src/snapshot/HistorySource.ts";
 import * as SnapshotCodec from "../../src/snapshot/SnapshotCodec.ts";
 import * as SnapshotKey from "../../src/snapshot/SnapshotKey.ts";
 import * as SnapshotKeyFile from "../../src/snapshot/SnapshotKeyFile.ts";
-import { SnapshotStore } from "../../src/snapshot/SnapshotStore.ts";
+import { keyOf, SnapshotBucket, SnapshotStore } from "../../src/snapshot/SnapshotStore.ts";
 import * as SnapshotStoreMemory from "../../src/snapshot/SnapshotStoreMemory.ts";
 import * as WholeHistory from "../../src/snapshot/WholeHistory.ts";
 import * as NatsServer from "../support/NatsServer.ts";
@@ -25,25 +26,59 @@ const state = { ...Thread.empty(thread("t")), lastSequence: 3, lastEventId: "x" 
 
 describe("a snapshot", () => {
   it("is believed by a holder of the key that wrote it, and by nobody else", () => {
-    const bytes = SnapshotCodec.encode(state, Thread.foldVersion, key(1));
+    const bytes = SnapshotCodec.encode(state, { key: key(1) });
     assert.isTrue(Option.isSome(SnapshotCodec.decode(bytes, key(1))));
     assert.isTrue(Option.isNone(SnapshotCodec.decode(bytes, key(2))));
     assert.isTrue(SnapshotCodec.isOfAnotherKey(bytes, key(2)));
   });
 
   it("whose text was changed by somebody who knows everything but the key is a miss", () => {
-    const bytes = Buffer.from(SnapshotCodec.encode(state, Thread.foldVersion, key(1)));
+    const bytes = Buffer.from(SnapshotCodec.encode(state, { key: key(1) }));
     for (const at of [3, 10, 25, bytes.indexOf('"x"') + 1]) {
       const forged = Buffer.from(bytes);
       forged[at] = (forged[at] ?? 0) ^ 1;
       assert.isTrue(Option.isNone(SnapshotCodec.decode(forged, key(1))), `byte ${at}`);
     }
     const whole = Buffer.from(
-      SnapshotCodec.encode({ ...state, metadata: { ...state.metadata, title: "forged" } }, Thread.foldVersion, key(9)),
+      SnapshotCodec.encode({ ...state, metadata: { ...state.metadata, title: "forged" } }, { key: key(9) }),
     );
     whole.set(key(1).id, 5);
     assert.isTrue(Option.isNone(SnapshotCodec.decode(whole, key(1))));
   });
+
+  it("is read alike plain and packed; packed it is smaller, and a changed byte of it is a miss", () => {
+    const long = { ...state, metadata: { ...state.metadata, title: "word ".repeat(100) } };
+    const plain = SnapshotCodec.encode(long, { key: key(1) });
+    const packed = Buffer.from(SnapshotCodec.encode(long, { key: key(1), isPacked: true }));
+    assert.isBelow(packed.byteLength, plain.byteLength / 3);
+    for (const bytes of [plain, packed])
+      assert.deepStrictEqual(SnapshotCodec.decode(bytes, key(1)), Option.some<Thread.ThreadState>(long));
+    for (const at of [2, packed.byteLength - 1]) {
+      const forged = Buffer.from(packed);
+      forged[at] = (forged[at] ?? 0) ^ 7;
+      assert.isTrue(Option.isNone(SnapshotCodec.decode(forged, key(1))), `byte ${at}`);
+    }
+  });
+
+  it.effect("is packed when nothing happened in its thread for an hour, and plain before that", () =>
+    Effect.gen(function* () {
+      const context = yield* Layer.build(SnapshotStoreMemory.layer());
+      const store = Context.get(context, SnapshotStore);
+      const bucket = Context.get(context, SnapshotBucket);
+      const hour = 3_600_000;
+      yield* TestClock.setTime(10 * hour);
+      const sizes: Array<number> = [];
+      for (const lastActivityAt of [10 * hour, 9 * hour, 9 * hour - 1]) {
+        const put = { ...state, metadata: { ...state.metadata, title: "word ".repeat(100), lastActivityAt } };
+        yield* store.put(put);
+        assert.deepStrictEqual((yield* store.get(thread("t"))).state, put);
+        sizes.push((yield* bucket.get(keyOf(thread("t")))).bytes?.byteLength ?? 0);
+      }
+      const [active = 0, stillActive = 0, resting = 0] = sizes;
+      assert.closeTo(stillActive, active, 2);
+      assert.isBelow(resting, active / 3);
+    }).pipe(Effect.scoped),
+  );
 
   it.effect("is neither read nor written by a process without a key, nor replaced under another one", () =>
     Effect.gen(function* () {
@@ -76,7 +111,19 @@ describe("a snapshot", () => {
       assert.isDefined(first);
       assert.deepStrictEqual(second, first);
       assert.deepStrictEqual(early(), first);
-      assert.strictEqual(statSync(join(folder, "keys", "snapshots.key")).mode & 0o777, 0o600);
+      const file = join(folder, "keys", "snapshots.key");
+      assert.strictEqual(statSync(file).mode & 0o777, 0o600);
+      // A process that was killed while it wrote has left half a key, or none.
+      for (const left of ["", readFileSync(file, "utf8").slice(0, 20)]) {
+        writeFileSync(file, left);
+        const reader = yield* of(SnapshotKeyFile.layerExisting(folder));
+        assert.isUndefined(reader());
+        const mended = (yield* of(SnapshotKeyFile.layer(folder)))();
+        assert.isDefined(mended);
+        assert.deepStrictEqual(reader(), mended);
+        assert.strictEqual(statSync(file).mode & 0o777, 0o600);
+      }
+      assert.deepStrictEqual(readdirSync(join(folder, "keys")), ["snapshots.key"]);
     }).pipe(Effect.scoped),
   );
 });

@@ -1,5 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Effect, Layer, Schedule } from "effect";
+import { Clock, Effect, Layer, Schedule } from "effect";
 import { thread } from "../../src/domain/History.ts";
 import * as Thread from "../../src/domain/thread/Thread.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
@@ -171,9 +171,13 @@ describe("a full bucket", () => {
   it.live("keeps the snapshots of others where one tenant writes junk, and goes on taking theirs", () =>
     Effect.gen(function* () {
       const store = yield* SnapshotStore;
+      // In use, so that they are not packed.
+      const lastActivityAt = yield* Clock.currentTimeMillis;
       const large = (id: string, tenant: string) => {
         const history = { ...thread(id), tenant };
-        return Thread.fold(Thread.empty(history), recorded([say("a", 900), say("b", 900), say("c", 900)], history));
+        const said = recorded([say("a", 900), say("b", 900), say("c", 900)], history);
+        const state = Thread.fold(Thread.empty(history), said);
+        return { ...state, metadata: { ...state.metadata, lastActivityAt } };
       };
       const mine = Array.from({ length: 10 }, (_, index) => large(`mine ${index}`, "acme"));
       for (const state of mine) yield* store.put(state);

@@ -62,9 +62,9 @@ const plant = Effect.fnUntraced(function* (
       return yield* put(bytes);
     }
     case "older fold":
-      return yield* put(SnapshotCodec.encode(lie, Thread.foldVersion - 1));
+      return yield* put(SnapshotCodec.encode(lie, { version: Thread.foldVersion - 1 }));
     case "newer fold":
-      return yield* put(SnapshotCodec.encode(lie, Thread.foldVersion + 1));
+      return yield* put(SnapshotCodec.encode(lie, { version: Thread.foldVersion + 1 }));
     case "another thread":
       return yield* put(SnapshotCodec.encode({ ...lie, history: thread("another") }));
     case "another stream":

@@ -6,7 +6,8 @@
  * Why not the client's own batch: it drops the options of all but the first message and hides the server's error
  * (nats.js #434). The protocol is ADR-50, nats-server 2.12.
  */
-import { MsgHdrsImpl, type NatsConnection as Client, nuid } from "@nats-io/transport-node";
+import { MsgHdrsImpl, type NatsConnection as Client } from "@nats-io/transport-node";
+import { randomBytes } from "node:crypto";
 import type { Sequence } from "../../domain/History.ts";
 import { quotaIn } from "../access/Admission.ts";
 import type { Wire } from "./AppendCheck.ts";
@@ -172,8 +173,25 @@ const writeOne = async (
  * for before the rest is sent, which saves a round trip; when the beginning is refused, so is the commit.
  */
 const writeBatch = async (publisher: Publisher, writes: ReadonlyArray<Write>): Promise<Outcome> => {
+  const also = new Set(writes.map(({ subject }) => publisher.link.writes(subject)));
+  let denied: NoAnswer | undefined;
+  const onNoAnswer = (why: NoAnswer) => (denied ??= why.denied === undefined ? undefined : why);
+  const watching = publisher.link.replies.open({ subject: "", also, onMessage: () => undefined, onNoAnswer });
+  try {
+    const outcome = await sendBatch(publisher, writes);
+    // The client tells of a permission a turn later than of the answer that came behind it.
+    if (outcome._tag === "Unable") await new Promise((resolve) => setImmediate(resolve));
+    return outcome._tag === "Unable" && denied !== undefined ? denied : outcome;
+  } finally {
+    watching.close();
+  }
+};
+
+/** The server drops a message that this user may not publish, and says of the batch only that it is incomplete. */
+const sendBatch = async (publisher: Publisher, writes: ReadonlyArray<Write>): Promise<Outcome> => {
   const { link, nc, timeoutMillis } = publisher;
-  const batchId = nuid.next();
+  // Eight characters, because it stays in each stored message: told from the 50 batches at most that are in flight with it.
+  const batchId = randomBytes(6).toString("base64url");
   const total = writes.reduce((sum, { wires }) => sum + wires.length, 0);
   // Only the first message of a subject may expect: after it, the batch itself has changed the subject (10164).
   const begun = new Set<string>();
