@@ -125,7 +125,7 @@ describe("the daemon's filling of the task queue", () => {
         yield* Effect.gen(function* () {
           const { nc } = yield* NatsConnection;
           const puts: Array<string> = [];
-          nc.subscribe(TaskQueueNats.allEntries, { callback: (_, { subject }) => puts.push(subject) });
+          nc.subscribe(TaskQueueNats.allEntries, { callback: (_, { subject }) => void puts.push(subject) });
           // The first look puts in whatever waits.
           yield* publishedAll([{ id: "first", agentType: "first" }], "default");
           yield* (yield* tasks.claim({ agentTypes: ["first"] })).complete();
