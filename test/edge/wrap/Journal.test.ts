@@ -1,10 +1,10 @@
 /** What a session leaves on disk when its recorder could not do its work, and who does it then. */
-import { assert, layer } from "@effect/vitest";
+import { assert, describe, it, layer } from "@effect/vitest";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Fiber, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import * as Journal from "../../../src/edge/wrap/Journal.ts";
 import * as Replay from "../../../src/edge/wrap/Replay.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -65,6 +65,27 @@ const recorded = (after: number) =>
   });
 
 const drained = (data: string, url: string) => SpoolDrainer.layer({ file: `${data}/spool.db`, url });
+
+describe("a journal", () => {
+  it.live("is over when its last frame says so, and not where what passed ends with the same bytes", () =>
+    Effect.gen(function* () {
+      const data = yield* World.temporaryFolder;
+      const at = { epochMillis: 1, monotonicMillis: 1 };
+      const journalOf = (sessionId: string) => new Journal.Journal(data, { sessionId, started: at } as never);
+      const over = journalOf("over");
+      assert.isFalse(Journal.isWhole(over.path));
+      over.passed("toServer", Buffer.from("a call"), at);
+      assert.isFalse(Journal.isWhole(over.path));
+      over.ended({ code: null, signal: "SIGKILL" }, at);
+      over.close();
+      assert.isTrue(Journal.isWhole(over.path));
+      const imitated = journalOf("imitated");
+      imitated.passed("toClient", readFileSync(over.path).subarray(-120), at);
+      imitated.close();
+      assert.isFalse(Journal.isWhole(imitated.path));
+    }).pipe(Effect.scoped),
+  );
+});
 
 layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
   it.effect(
