@@ -12,7 +12,8 @@
  * is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half. On a machine that is so busy
  * that a pass would take longer than 20 hours it rests less, and never less than 49 times the processor's time.
  */
-import { Cause, Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
+import { Cause, Clock, Context, Effect, Exit, Layer, Schedule, Scope, SubscriptionRef } from "effect";
+import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
@@ -26,6 +27,7 @@ import * as Generations from "../rebuild/Generations.ts";
 import { isOutdatedFile } from "../ReadModelSqlite.ts";
 import { openLedger } from "../rebuild/LedgerFileSqlite.ts";
 import { rebuild } from "../rebuild/Rebuild.ts";
+import type { Ledger } from "./LedgerSqlite.ts";
 import { compare, type DifferenceKind, differenceKinds } from "./Compare.ts";
 import { makingOf } from "../ShapeSqlite.ts";
 import type { Fault } from "./DatabaseCheckSqlite.ts";
@@ -103,11 +105,40 @@ const note = Effect.fnUntraced(function* (running: Running, found: Omit<State.Fi
   yield* update(running, { findings: merged(before.findings, finding), pending: merged(before.pending, finding) });
 });
 
-/** The comparison of some events, from a ledger that is opened for it: a rebuild may have replaced the file. */
-const compareBatch = Effect.fnUntraced(function* (running: Running, after: Sequence, until: Sequence) {
-  const { options } = running;
-  const file = Generations.current(options.path);
-  const ledger = file === undefined ? undefined : yield* openLedger(file);
+/** The ledger in the file as it is now; undefined when there is none to read. */
+type LedgerNow = Effect.Effect<Ledger | undefined>;
+
+/**
+ * The ledger of a pass, until the scope closes: opened once, and again when a rebuild or a person has replaced the file.
+ *
+ * Decision: not for each slice, because the first statement of a connection reads the whole schema: with opening and closing
+ * three quarters of what a slice of 200 events held up the loop of the daemon.
+ */
+const ledgerOfPass = Effect.fnUntraced(function* (path: string) {
+  const scope = yield* Effect.scope;
+  let kept: { readonly key: string; readonly ledger: Ledger; readonly scope: Scope.Closeable } | undefined;
+  return Effect.gen(function* () {
+    const file = Generations.current(path);
+    const key = file === undefined ? "" : `${file} ${statSync(file, { throwIfNoEntry: false })?.ino}`;
+    if (kept?.key === key) return kept.ledger;
+    if (kept !== undefined) yield* Scope.close(kept.scope, Exit.void);
+    kept = undefined;
+    if (file === undefined) return undefined;
+    const own = yield* Scope.fork(scope);
+    const ledger = yield* Scope.provide(openLedger(file), own);
+    if (ledger === undefined) yield* Scope.close(own, Exit.void);
+    else kept = { key, ledger, scope: own };
+    return ledger;
+  }) satisfies LedgerNow;
+});
+
+const compareBatch = Effect.fnUntraced(function* (
+  running: Running,
+  ledgerNow: LedgerNow,
+  after: Sequence,
+  until: Sequence,
+) {
+  const ledger = yield* ledgerNow;
   if (ledger === undefined) return yield* new LogUnavailable({ reason: "the ledger cannot be read" });
   const found = new Map<DifferenceKind, { readonly message: string; readonly ranges: Array<SequenceRange> }>();
   const use = (entries: ReadonlyArray<LogEntry>) =>
@@ -136,7 +167,7 @@ const compareBatch = Effect.fnUntraced(function* (running: Running, after: Seque
     const ranges = kind === "both" ? one.ranges.filter(({ first }) => !Ranges.has(accepted, first)) : one.ranges;
     if (ranges.length > 0) yield* note(running, { kind, message: one.message, ranges });
   }
-}, Effect.scoped);
+});
 
 /** The thread's program, as it lies beside this file: TypeScript in the repository, JavaScript in the package. */
 const program = new URL(
@@ -220,15 +251,15 @@ export const restAfter = (slice: {
 export const restInTime = (events: number, head: number): number => (mostPassMillis * events) / Math.max(head, 1);
 
 /** One batch; false when there is none left. */
-const slice = Effect.fnUntraced(function* (running: Running) {
+const slice = Effect.fnUntraced(function* (running: Running, ledgerNow: LedgerNow) {
   const { log, options } = running;
   const taken = measure();
   const { sequence } = yield* SubscriptionRef.get(running.state);
   const { lastSequence } = yield* log.info;
-  const head = Math.min(lastSequence, yield* checkpointOf(options.path));
+  const head = Math.min(lastSequence, (yield* ledgerNow)?.checkpoint().sequence ?? 0);
   if (sequence >= head) return false;
   const until = Math.min(head, sequence + batchEvents);
-  yield* compareBatch(running, sequence, until);
+  yield* compareBatch(running, ledgerNow, sequence, until);
   yield* update(running, { sequence: until, head, at: yield* now });
   const mostMillis = restInTime(until - sequence, head);
   yield* Effect.sleep(restAfter({ taken: taken(), share: options.pace?.share ?? share, mostMillis }));
@@ -237,7 +268,12 @@ const slice = Effect.fnUntraced(function* (running: Running) {
 
 /** Returns the rest that it owes for its end, milliseconds: the file is looked at in one go; and whether there was nothing to compare. */
 const pass = Effect.fnUntraced(function* (running: Running) {
-  while (yield* slice(running));
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const ledgerNow = yield* ledgerOfPass(running.options.path);
+      while (yield* slice(running, ledgerNow));
+    }),
+  );
   const taken = measure();
   yield* checkFile(running);
   yield* mend(running);
@@ -249,13 +285,6 @@ const pass = Effect.fnUntraced(function* (running: Running) {
   const owed = restAfter({ taken: taken(), share: running.options.pace?.share ?? share });
   return { owed, isEmpty: sequence === 0 };
 });
-
-/** Last sequence of the ledger. */
-const checkpointOf = Effect.fnUntraced(function* (path: string) {
-  const file = Generations.current(path);
-  const ledger = file === undefined ? undefined : yield* openLedger(file);
-  return ledger?.checkpoint().sequence ?? 0;
-}, Effect.scoped);
 
 const headOf = Effect.fnUntraced(function* (path: string, at: Sequence | undefined) {
   const file = Generations.current(path);
