@@ -1,7 +1,7 @@
 /** What a session leaves on disk when its recorder could not do its work, and who does it then. */
 import { assert, describe, it, layer } from "@effect/vitest";
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer } from "effect";
+import { Effect, Fiber, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
@@ -23,7 +23,14 @@ const hello = line({ id: 0, method: "initialize", params: { protocolVersion: "20
 const call = (id: number) => line({ id, method: "tools/call", params: { name: "echo", arguments: { id } } });
 
 /** A session of so many calls. Ends its input when all are answered, or kills the wrapper. */
-const session = async (options: { data: string; url: string; calls: number; kill?: boolean; flushMillis?: number }) => {
+const session = async (options: {
+  data: string;
+  url: string;
+  calls: number;
+  kill?: boolean;
+  killed?: Promise<void>;
+  flushMillis?: number;
+}) => {
   const words = ["--data", options.data, "--nats-url", options.url, "--", ...server];
   const [program = "", ...args] = wrapCommand(words);
   const env = { ...process.env, WRAP_FLUSH_MILLIS: String(options.flushMillis ?? 60_000) };
@@ -35,6 +42,7 @@ const session = async (options: { data: string; url: string; calls: number; kill
     answers += chunk.toString();
     if (answers.split("\n").length - 1 <= options.calls) return;
     if (options.kill === true) child.kill("SIGKILL");
+    else if (options.killed !== undefined) void options.killed.then(() => child.kill("SIGKILL"));
     else child.stdin.end();
   });
   child.stdin.write(hello + Array.from({ length: options.calls }, (_, index) => call(index + 1)).join(""));
@@ -94,6 +102,34 @@ layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
         const all = Effect.map(recorded(before), (found) => found.ok === 3 && found.ended === 1);
         yield* World.until(all).pipe(Effect.provide(drained(data, url)));
         assert.deepStrictEqual(yield* recorded(before), { sessions: 1, calls: 3, ok: 3, ended: 1 });
+      }),
+    120_000,
+  );
+
+  it.effect(
+    "that was killed after its beginning was recorded has one beginning, and the end that its journal knows",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.NatsServer;
+        const data = yield* World.temporaryFolder;
+        const before = yield* head;
+        const seen = Promise.withResolvers<void>();
+        const running = yield* Effect.forkChild(
+          Effect.promise(() => session({ data, url, calls: 2, flushMillis: 1, killed: seen.promise })),
+        );
+        const moments = Effect.map(recordedAfter(before), (events) =>
+          only(factsIn(events), "SessionSeen").map(({ moment }) => moment),
+        );
+        const patient = Effect.gen(function* () {
+          while ((yield* moments).length === 0) yield* Effect.sleep(20);
+        });
+        yield* Effect.timeout(patient, 60_000);
+        seen.resolve();
+        yield* Fiber.join(running);
+        yield* World.until(Effect.map(Replay.all(data), () => Journal.journals(data).length === 0));
+        const all = Effect.map(recorded(before), (found) => found.ok === 2 && found.ended === 1);
+        yield* World.until(all).pipe(Effect.provide(drained(data, url)));
+        assert.deepStrictEqual(yield* moments, ["started", "ended"]);
       }),
     120_000,
   );
