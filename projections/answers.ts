@@ -12,7 +12,7 @@ import { toolAnswers } from "./answers/tools.ts";
 
 export const answers: Projection = {
   name: "answers",
-  version: 6,
+  version: 7,
   doc: "Views over the others' rows, for what reports and the page ask.",
   tables: [],
   views: [...toolAnswers, ...costAnswers, ...taskAnswers, ...threadAnswers, names],

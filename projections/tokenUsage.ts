@@ -92,7 +92,7 @@ const parts = ["uncached_tokens", "visible_tokens", "cache_read_tokens", "cache_
 
 export const tokenUsage: Projection = {
   name: "token_usage",
-  version: 10,
+  version: 11,
   doc: "Tokens by provider message, model and day.",
   tables: [
     {

@@ -49,7 +49,11 @@ const docs: Readonly<Record<string, string>> = {
 };
 
 /** The table of some sums. */
-export const tableOf = ({ key, sums, table }: Summed, doc: string): Table => ({
+export const tableOf = (
+  { key, sums, table }: Summed,
+  doc: string,
+  indexes: NonNullable<Table["indexes"]> = [],
+): Table => ({
   name: table,
   doc,
   key: Object.keys(key),
@@ -60,7 +64,7 @@ export const tableOf = ({ key, sums, table }: Summed, doc: string): Table => ({
       { type: names.has(column) ? "name" : "integer", doc: docs[column] ?? `Sum of ${column.replaceAll("_", " ")}.` },
     ]),
   ),
-  indexes: [["thread_id", "tenant"]],
+  indexes: [["thread_id", "tenant"], ...indexes],
 });
 
 /** SQL: the day of a quarter in SQLite's local time, which is that of `TZ` and of `recollect sql --tz`. */

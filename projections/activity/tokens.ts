@@ -5,7 +5,7 @@
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
 import { type Summed, type Told, upkeepOf } from "./counted.ts";
-import { joinTenant, numbered, one, orZero, quarter, same, tableOf, when } from "./sums.ts";
+import { joinTenant, numbered, numberOf, one, orZero, quarter, same, tableOf, when } from "./sums.ts";
 
 /** Fractions of a dollar are added up as whole billionths, so that their order changes nothing. */
 const nanosPerDollar = 1_000_000_000;
@@ -86,12 +86,13 @@ const tokenActivity: View = {
     reasoning_tokens: "Of the tokens received, hidden reasoning.",
     cost_usd: "What the transcripts say it cost, US dollars; null when they do not.",
     ...numbered,
+    model_number: `${numberOf("the model of the message")} Null where the message does not say it.`,
   },
   select: `SELECT u.quarter_at, t.text, w.text, ${nameText("u.provider")}, ${modelOfUsage},
     CASE u.is_user WHEN 1 THEN 'user' ELSE 'agent' END, u.sidechain, u.provider_messages,
     u.uncached_tokens + u.cache_read_tokens + u.cache_write_tokens, u.visible_tokens + u.reasoning_tokens, u.cache_read_tokens,
     u.cache_write_tokens, u.reasoning_tokens, CASE u.is_priced WHEN 1 THEN u.cost_nanos / ${nanosPerDollar}.0 END,
-    u.thread_id FROM token_activity u LEFT JOIN names t ON t.name = u.thread_id ${joinTenant("u")}`,
+    u.thread_id, nullif(u.model, 0) FROM token_activity u LEFT JOIN names t ON t.name = u.thread_id ${joinTenant("u")}`,
 };
 
 export const tokenActivityTable = tableOf(summed, "One row per quarter, thread, provider, model and spender.");

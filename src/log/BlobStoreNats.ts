@@ -7,7 +7,7 @@
  * `get` leaves a consumer behind for five minutes, and a thousand of them are the server's limit for a stream. The
  * chunks of an object are the messages of one subject, so they are read like a history.
  */
-import { Objm, type ObjectStore } from "@nats-io/obj";
+import { type ObjectInfo, Objm, type ObjectStore } from "@nats-io/obj";
 import { DiscardPolicy, StorageType } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { Effect } from "effect";
@@ -153,6 +153,20 @@ export const make = (options: {
     );
   });
 
+  /** Parts of an object as they are stored, also where some are missing. */
+  const contentOf = Effect.fnUntraced(function* ({ chunks: count, nuid }: ObjectInfo) {
+    const chunks: Array<Uint8Array> = [];
+    let after = 0;
+    let missed = 0;
+    while (chunks.length < count && missed < behindAttempts) {
+      const page = yield* get.batch(stream, { seq: after + 1, next_by_subj: `$O.${bucket}.C.${nuid}` });
+      for (const message of page) chunks.push(message.body);
+      after = page.at(-1)?.sequence ?? after;
+      if (page.length === 0) yield* Effect.sleep(retryPauseMillis(missed++));
+    }
+    return { bytes: new Uint8Array(Buffer.concat(chunks)), parts: chunks.length };
+  });
+
   const put = Effect.fn("log.putBlob")(
     function* (bytes: Uint8Array) {
       yield* awaitLink(connection.link);
@@ -161,7 +175,9 @@ export const make = (options: {
       const sha256 = digestOf(bytes);
       const kept = { sha256, bytes: bytes.byteLength };
       const found = yield* asking("the object store does not answer", () => store.info(sha256));
-      if (found !== null && !found.deleted && found.size === bytes.byteLength) return kept;
+      // Only its parts say that it is whole: its name and size are kept apart from them.
+      const isThere = found !== null && !found.deleted && found.size === bytes.byteLength;
+      if (isThere && digestOf((yield* contentOf(found)).bytes) === sha256) return kept;
       yield* asking("the blob cannot be kept", () => store.putBlob({ name: sha256 }, bytes));
       return kept;
     },
@@ -180,20 +196,11 @@ export const make = (options: {
     const store = yield* open;
     const found = yield* asking("the object store does not answer", () => store.info(sha256));
     if (found === null || found.deleted) return undefined;
-    const chunks: Array<Uint8Array> = [];
-    let after = 0;
-    let missed = 0;
-    while (chunks.length < found.chunks && missed < behindAttempts) {
-      const page = yield* get.batch(stream, { seq: after + 1, next_by_subj: `$O.${bucket}.C.${found.nuid}` });
-      for (const message of page) chunks.push(message.body);
-      after = page.at(-1)?.sequence ?? after;
-      if (page.length === 0) yield* Effect.sleep(retryPauseMillis(missed++));
-    }
-    const bytes = new Uint8Array(Buffer.concat(chunks));
+    const { bytes, parts } = yield* contentOf(found);
     if (digestOf(bytes) === sha256) return bytes;
     return yield* new LogDamaged({
       sequence: 0,
-      reason: `the blob ${sha256} has ${bytes.byteLength} bytes (${chunks.length} of ${found.chunks} parts) that do not match its name`,
+      reason: `the blob ${sha256} has ${bytes.byteLength} bytes (${parts} of ${found.chunks} parts) that do not match its name`,
     });
   });
 

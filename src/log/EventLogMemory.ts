@@ -205,9 +205,11 @@ export const make = Effect.gen(function* () {
         }),
       ),
     follow: ({ after, history, until = Infinity }) =>
-      followFrom(held, after, history === undefined ? undefined : subjectOf(history)).pipe(
-        Stream.takeUntil(({ sequence }) => sequence >= until),
-      ),
+      until <= after
+        ? Stream.empty
+        : followFrom(held, after, history === undefined ? undefined : subjectOf(history)).pipe(
+            Stream.takeUntil(({ sequence }) => sequence >= until),
+          ),
     info: present(() =>
       Effect.sync(() => ({
         created,

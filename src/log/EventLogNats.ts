@@ -270,6 +270,7 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),
     follow: ({ after, history, patienceMillis, until = Infinity }) => {
       const subject = history === undefined ? undefined : subjectOf(history);
+      if (until <= after) return Stream.empty;
       // The user of a connection is known once it stands.
       if (isTenants(link)) return followAsTenant({ get, stream, after, subject, until });
       const all = follow({ connection, read, stream, after, subject, patienceMillis });

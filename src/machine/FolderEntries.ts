@@ -14,6 +14,12 @@ import { kindOf, NotOurFile } from "./OwnFile.ts";
 const folders = new Set(["answers", "aside", "hooks", "http", "keys", "logs", "nats", "queries", "wrapped"]);
 const files =
   /^(?:(?:recollect|spool|imports|following)[.-].*|(?:access|config|heal|instance|known-streams|last-list|listen|policy|store)\.json|port|http-port|nats-server\.conf)$/;
+/** True for a name of ours directly in a data folder, also with the ending of an unfinished file. */
+export const isOurs = (name: string): boolean => {
+  const whole = name.replace(/(?<=\.(?:json|conf))\..*$/, "");
+  return folders.has(whole) || files.test(whole);
+};
+
 /** Copies that nothing reads before a person asks for them. */
 const copies = new Set(["aside", "kept"]);
 

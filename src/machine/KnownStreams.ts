@@ -3,11 +3,12 @@
  *
  * Room: machine.
  *
- * At the first use of an address the stream found there is remembered; from then on another one is refused.
+ * At the first use of an address the stream found there is remembered; from then on another one is refused. A file that is
+ * there and cannot be read is never taken for none, because then any server at an address would be believed.
  */
 import { randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { Effect, Option, Schema } from "effect";
+import { Data, Effect, Schema } from "effect";
 import { dirname, join } from "node:path";
 import * as OwnFile from "./OwnFile.ts";
 
@@ -17,14 +18,29 @@ const KnownFile = Schema.fromJsonString(KnownStreams);
 
 const fileOf = (spool: string): string => join(dirname(spool), "known-streams.json");
 
-const readAll = Effect.fnUntraced(function* (spool: string) {
-  const text = yield* OwnFile.text(fileOf(spool)).pipe(Effect.option);
-  return Option.getOrElse(Option.flatMap(text, Schema.decodeUnknownOption(KnownFile)), () => ({}));
-});
+type Known = Readonly<Record<string, string>>;
+
+/** The file is there and cannot be read: which streams it names is not known. */
+export class Unreadable extends Data.TaggedError("Unreadable")<{ readonly path: string; readonly why: string }> {}
+
+const readAll = (spool: string): Effect.Effect<Known, Unreadable> => {
+  const path = fileOf(spool);
+  return OwnFile.text(path).pipe(
+    Effect.flatMap((text) =>
+      Effect.mapError(Schema.decodeUnknownEffect(KnownFile)(text), () => ({ _tag: "Damaged" as const })),
+    ),
+    Effect.catch((error) => {
+      if (error._tag === "Damaged") return Effect.fail(new Unreadable({ path, why: "it is damaged" }));
+      return OwnFile.isMissing(error)
+        ? Effect.succeed<Known>({})
+        : Effect.fail(new Unreadable({ path, why: error.message }));
+    }),
+  );
+};
 
 /** The identity that is known at an address; undefined before its first use. */
 export const identity = (options: { readonly spool: string; readonly target: string }) =>
-  Effect.map(readAll(options.spool), (known: Readonly<Record<string, string>>) => known[options.target]);
+  Effect.map(readAll(options.spool), (known) => known[options.target]);
 
 /** Remembers it. A disk that cannot take it is no reason not to publish: the next use is the first one again. */
 export const remember = Effect.fn("machine.rememberStream")(

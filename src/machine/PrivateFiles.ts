@@ -9,6 +9,7 @@
  */
 import { chmodSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { isOurs } from "./FolderEntries.ts";
 
 /** New files of this process are this user's alone. For a process that is ours: a library leaves its program's mask alone. */
 export const onlyForThisUser = (): void => {
@@ -16,8 +17,8 @@ export const onlyForThisUser = (): void => {
 };
 
 const others = 0o077;
-const ours =
-  /^(?:(?:recollect|spool|kept|imports|following|stream|heal|head|backup)[.-].*|answers|hooks|http|http-port|nats|nats-server\.conf|logs|keys|instance\.json.*|access\.json|store\.json|policy\.json|port|\.trial-\d+)$/;
+/** Names of ours beside those of `FolderEntries`: what an earlier version has left, and what is there for a moment. */
+const more = /^(?:(?:kept|stream|heal|head|backup)[.-].*|\.trial-\d+)$/;
 
 export interface Tightened {
   /** Files and folders that others could read, and cannot any more. */
@@ -67,7 +68,7 @@ const walk = (folder: string, names: ReadonlyArray<string>): number => {
 export const tighten = (root: string): Tightened => {
   if (process.platform === "win32") return { count: 0, isOpen: false };
   const names = namesIn(root);
-  const own = names.filter((name) => ours.test(name));
+  const own = names.filter((name) => isOurs(name) || more.test(name));
   let count = walk(root, own);
   for (const name of own) {
     const path = join(root, name);

@@ -81,19 +81,20 @@ export const guardOf = Effect.fnUntraced(function* (folder: DataFolder.DataFolde
   const own = target === ownLog;
   const identity = own
     ? Effect.map(record, (known) => (known._tag === "Known" ? known.record.identity : undefined))
-    : Effect.provideContext(KnownStreams.identity(seen), context);
+    : KnownStreams.identity(seen).pipe(
+        Effect.catch(({ path, why }) => Effect.succeed(StreamGuard.unknowable(path, why))),
+      );
   return () =>
     StreamGuard.make({
       may: "check",
       identity,
       reached: Effect.map(record, (known) => (own && known._tag === "Known" ? (known.record.reached ?? 0) : 0)),
-      missing: Effect.map(identity, (known) => (known === undefined ? undefined : StreamGuard.gone(defaultStream))),
+      missing: Effect.map(identity, (known) => {
+        if (known === undefined) return undefined;
+        return typeof known === "object" ? known : StreamGuard.gone(defaultStream);
+      }),
       remember: ({ identity: found }) =>
-        Effect.suspend(() =>
-          own || isClosed
-            ? Effect.void
-            : Effect.provideContext(KnownStreams.remember({ ...seen, identity: found }), context),
-        ),
+        Effect.suspend(() => (own || isClosed ? Effect.void : KnownStreams.remember({ ...seen, identity: found }))),
     });
 });
 

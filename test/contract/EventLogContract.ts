@@ -595,6 +595,16 @@ export const eventLogContract = <E>(
       }),
     );
 
+    it.effect("ends at once where everything up to the end that is asked for lies before the beginning", () =>
+      Effect.gen(function* () {
+        const log = yield* EventLog;
+        yield* log.append({ history: fresh(), events: events(2), expected: 0 });
+        const { lastSequence: after } = yield* log.info;
+        for (const until of [after, after - 1, 0])
+          assert.lengthOf(yield* Stream.runCollect(log.follow({ after, until })), 0);
+      }),
+    );
+
     it.effect("tells a reader who is ahead of the stream that it was rolled back", () =>
       Effect.gen(function* () {
         const log = yield* EventLog;

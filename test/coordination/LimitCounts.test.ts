@@ -2,6 +2,7 @@ import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import * as BucketKv from "../../src/coordination/bucket/BucketKv.ts";
 import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
+import type { Limit } from "../../src/coordination/config/Limit.ts";
 import { maxMoments, type Sliding, taking } from "../../src/coordination/limits/LimitMath.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { suite } from "../contract/LimitCountsContract.ts";
@@ -56,6 +57,44 @@ describe("states", () => {
       // A clock that is behind refills nothing, and takes nothing away.
       assert.isFalse(taking(limit, 1)(emptied.next, now - 5_000).isAllowed);
     }
+  });
+});
+
+/** Decisions one after another, each on the state that the one before has left. */
+const deciding = (limit: Limit) => {
+  let state: unknown;
+  return (now: number, tokens = 1) => {
+    const decision = taking(limit, tokens)(state, now);
+    state = decision.next ?? state;
+    return decision;
+  };
+};
+
+describe("a clock that is set back", () => {
+  const then = 1_796_000_000_000;
+  const hour = 3_600_000;
+  const sliding = { per: [], limit: 3, windowMillis: 60_000 } as const;
+
+  for (const [title, limit] of [
+    ["a sliding window", sliding],
+    ["a token bucket", refilling(3, 60_000)],
+  ] as const) {
+    it(`leaves ${title} full for one window, and gives no token too many`, () => {
+      const take = deciding(limit);
+      for (let taken = 0; taken < 3; taken++) assert.isTrue(take(then + hour).isAllowed);
+      const refused = take(then);
+      assert.isFalse(refused.isAllowed);
+      assert.isAtMost(refused.waitMillis, 60_000);
+      assert.isFalse(take(then + refused.waitMillis - 1).isAllowed);
+      assert.isTrue(take(then + refused.waitMillis).isAllowed);
+      assert.isTrue(take(then + 3 * 60_000, 3).isAllowed);
+    });
+  }
+
+  it("by less than clocks of two processes differ moves no moment", () => {
+    const take = deciding(sliding);
+    for (let taken = 0; taken < 3; taken++) take(then + 500);
+    assert.deepInclude(take(then), { isAllowed: false, next: undefined, waitMillis: 60_500 });
   });
 });
 

@@ -1,5 +1,5 @@
 import { assert, it, layer } from "@effect/vitest";
-import { Clock, Context, Effect, Fiber, Layer, Logger, Stream } from "effect";
+import { Clock, Context, Effect, Exit, Fiber, Layer, Logger, Stream } from "effect";
 import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import * as TaskQueueMemory from "../../src/coordination/tasks/queue/TaskQueueMemory.ts";
 import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
@@ -104,6 +104,23 @@ layer(onServer, { excludeTestServices: true })("tasks on JetStream", (it) => {
       assert.deepInclude(yield* tasks.show(taskId), { message: "done" });
       yield* lease.complete();
       assert.isBelow((yield* eventsOf(historyOf(taskId))).length, 8);
+    }),
+  );
+
+  it.effect("have the report of a caller that joined one whose own was interrupted", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks.Tasks;
+      const { taskId } = yield* tasks.submit({ agentType: "interrupted" });
+      const lease = yield* tasks.claim({ agentTypes: ["interrupted"] });
+      const before = yield* Effect.forkChild(lease.start, { startImmediately: true });
+      const [writer, joined, last] = yield* Effect.forEach([1, 2, 3], (progress) =>
+        Effect.forkChild(lease.progress({ progress }), { startImmediately: true }),
+      );
+      if (writer === undefined || joined === undefined || last === undefined) return assert.fail();
+      yield* Fiber.interrupt(writer);
+      for (const fiber of [before, joined, last]) assert.isTrue(Exit.isSuccess(yield* Fiber.await(fiber)));
+      assert.deepInclude(yield* tasks.show(taskId), { progress: 3 });
+      yield* lease.complete();
     }),
   );
 

@@ -3,6 +3,7 @@ import type { Fact } from "../../src/domain/Fact.ts";
 import { type Carry, type EntryContext, noCarry } from "../../src/domain/interpret/Interpreter.ts";
 import { interpreters } from "../../src/domain/interpret/interpreters.ts";
 import type { JsonValue } from "../../src/domain/Json.ts";
+import { tokensOf } from "../../src/domain/Tokens.ts";
 
 type Place = EntryContext["place"];
 interface Story {
@@ -708,6 +709,56 @@ describe("the other formats", () => {
       first?.carry ?? noCarry,
     );
     assert.deepInclude(results(tool?.facts ?? [])[0], { outcome: "error", errorType: "timeout", durationMillis: 250 });
+  });
+
+  it("Langfuse's parts stand beside their whole or inside it, as its total or their names say, and it knows the cost", () => {
+    const spent = (usageDetails: JsonValue, more: Record<string, JsonValue> = {}) => {
+      const [used] = usages(
+        tell("langfuse", [{ id: "o", traceId: "t", type: "GENERATION", name: "chat", usageDetails, ...more }]),
+      );
+      return used && { ...tokensOf(used.usage), costUsd: used.costUsd };
+    };
+    const parts = { uncached: 100, cacheRead: 900, cacheWrite: null, visible: 20, reasoning: 30 };
+    const cost = { costUsd: 0.25 };
+    assert.deepStrictEqual(
+      spent(
+        { input: 100, input_cached_tokens: 900, output: 20, output_reasoning_tokens: 30 },
+        { providedCostDetails: {}, costDetails: { input: 0.05, output: 0.2, total: 0.25 }, totalCost: 9 },
+      ),
+      { ...parts, ...cost },
+    );
+    assert.deepStrictEqual(
+      spent(
+        { input: 1000, "prompt_details.cache_read": 900, output: 50, "completion_details.reasoning": 30 },
+        { providedCostDetails: { total: 0.25 }, costDetails: { total: 9 } },
+      ),
+      { ...parts, ...cost },
+    );
+    assert.deepStrictEqual(
+      spent({ input: 1000, input_cache_read: 900, output: 50, output_reasoning: 30, total: 1050 }, { totalCost: 0.25 }),
+      { ...parts, ...cost },
+    );
+    assert.deepStrictEqual(
+      spent({ input: 100, input_cache_read: 900, output: 20, output_reasoning: 30, total: 1050 }),
+      {
+        ...parts,
+        costUsd: undefined,
+      },
+    );
+    assert.strictEqual(spent({}, { costDetails: {}, totalCost: 0 }), undefined);
+  });
+
+  it("OpenTelemetry spans tell their cost where they have one", () => {
+    const span = (attributes: Record<string, JsonValue>) => ({
+      traceId: "0af7651916cd43dd8448eb211c80319c",
+      spanId: "b7ad6b7169203331",
+      name: "chat",
+      attributes: { "gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10, ...attributes },
+    });
+    const costs = [{ "gen_ai.usage.cost": 0.5 }, { "llm.cost.total": 0.25 }, {}].map(
+      (attributes) => usages(tell("otel", [span(attributes)]))[0]?.costUsd,
+    );
+    assert.deepStrictEqual(costs, [0.5, 0.25, undefined]);
   });
 
   it("say by name what they do not understand", () => {

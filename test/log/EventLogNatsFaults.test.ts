@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Context, Deferred, Effect, Fiber, Layer, Option, Schedule, Stream } from "effect";
 import { cpSync, rmSync } from "node:fs";
 import { isMisfit, type LogEntry } from "../../src/domain/Event.ts";
+import { thread } from "../../src/domain/History.ts";
 import { elapsed } from "../../src/log/connection/Elapsed.ts";
 import { EventLog, type Expected } from "../../src/log/EventLog.ts";
 import type * as EventLogNats from "../../src/log/EventLogNats.ts";
@@ -504,6 +505,45 @@ authorization {
   );
 });
 
+describe("an append that the user may not write", () => {
+  const users = `
+no_auth_user: "anyone"
+authorization {
+  users: [
+    { user: "anyone", password: "x" }
+    { user: "some", password: "p", permissions: { publish: { allow: ">", deny: ["recollect.default.thread.closed"] } } }
+  ]
+}
+`;
+  const one = (id: string) => ({ history: thread(id), events: [event()], expected: "any" }) as const;
+
+  it.live("is denied by itself, by its subject, and the others of its group are written", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make({ conf: (conf) => conf + users });
+      yield* open(server.url);
+      const { log } = yield* open(server.url.replace("//", "//some:p@"));
+      yield* log.append(one("open"));
+      const denied = "publish to recollect.default.thread.closed";
+      for (const at of [0, 1, 29]) {
+        const ids = Array.from({ length: 30 }, (_, n) => (n === at ? "closed" : `open${n % 3}`));
+        const results = yield* Effect.forEach(ids, (id) => Effect.result(log.append(one(id))), {
+          concurrency: "unbounded",
+        });
+        const failed = results.flatMap((result) => (result._tag === "Failure" ? [result.failure] : []));
+        assert.lengthOf(failed, 1);
+        assert.deepInclude(failed[0], { _tag: "LogUnavailable", denied });
+      }
+      for (const ids of [
+        ["closed", "a", "b"],
+        ["a", "closed", "b"],
+        ["a", "b", "closed"],
+      ])
+        assert.deepInclude(yield* Effect.flip(log.appendAll(ids.map(one))), { _tag: "LogUnavailable", denied });
+      assert.isUndefined(yield* log.last(thread("a")));
+    }).pipe(Effect.provide(quiet)),
+  );
+});
+
 describe("a blob", () => {
   it.live("that was damaged in the store is LogDamaged, and nothing else is", () =>
     Effect.gen(function* () {
@@ -516,6 +556,22 @@ describe("a blob", () => {
       const error = yield* Effect.flip(log.getBlob(sha256));
       assert.strictEqual(error._tag, "LogDamaged");
       assert.match(error.reason, /2 of 3 parts/);
+    }),
+  );
+
+  it.live("that was damaged in the store is kept anew when the same bytes are given again", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { connection, log } = yield* open(server.url);
+      const bytes = new Uint8Array(300_000).fill(7);
+      const { sha256 } = yield* log.putBlob(bytes);
+      yield* Effect.promise(() => connection.jsm.streams.deleteMessage("OBJ_RECOLLECT_BLOBS", 2));
+      yield* log.putBlob(bytes);
+      assert.deepStrictEqual(yield* log.getBlob(sha256), bytes);
+      const held = Effect.promise(() => connection.jsm.streams.info("OBJ_RECOLLECT_BLOBS"));
+      const { messages } = (yield* held).state;
+      yield* log.putBlob(bytes);
+      assert.strictEqual((yield* held).state.messages, messages);
     }),
   );
 });

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest";
 import type { Msg, MsgHdrs, MsgHdrsImpl, NatsConnection as Client } from "@nats-io/transport-node";
 import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
+import { fromContent } from "../../src/domain/EventId.ts";
 import { checkAll } from "../../src/log/append/AppendCheck.ts";
 import { bodyOf, headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
 import type { Append } from "../../src/log/EventLog.ts";
@@ -37,8 +38,11 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
       return { reply, close: () => waiting.delete(reply) };
     },
   };
+  const expected: Array<string> = [];
   const answer = (reply: string, headers: Uint8Array) => {
     const one = waiting.get(reply);
+    const said = /Nats-Expected-Last-Subject-Sequence: (\d+)/.exec(Buffer.from(headers).toString("latin1"));
+    if (said?.[1] !== undefined) expected.push(said[1]);
     const begins = Buffer.from(headers).includes("Nats-Batch-Sequence: 1\r\n");
     const next = begins ? "" : (says[Math.min(asked++, says.length - 1)] ?? "");
     if (typeof next === "object") return one?.onNoAnswer(next);
@@ -104,7 +108,7 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
     facts: () => facts,
     learn: Effect.succeed(facts),
   };
-  return { writer, asked: () => asked };
+  return { writer, asked: () => asked, expected };
 };
 
 const run = (writer: Writer, append: Append) =>
@@ -154,6 +158,51 @@ describe("an append", () => {
       const other = server([inFlight], [{ ...stored, body: new Uint8Array() }]);
       assert.strictEqual((yield* Effect.flip(run(other.writer, one)))._tag, "AppendRefused");
     }),
+  );
+
+  it.effect(
+    "is written where another event has the place at which it is remembered, since the stream was rolled back",
+    () =>
+      Effect.gen(function* () {
+        for (const id of [fromContent("of an import"), "made by its caller"]) {
+          const history = fresh();
+          const subject = subjectOf(history);
+          const other = event();
+          const stored = {
+            sequence: 9,
+            recordedAt: 1,
+            subject,
+            headers: headersOf(other, history),
+            body: bodyOf(other),
+          };
+          const { writer } = server([ack(10)], [stored]);
+          const ids = new Map([[id, 9]]);
+          const whole = { since: Number.NEGATIVE_INFINITY, after: 0, covers: undefined };
+          writer.remembered.keep(subject, { ...whole, upTo: 9, ids });
+          const written = yield* run(writer, { history, events: [event(id)], expected: "any" });
+          assert.deepEqual(written, [{ sequence: 10, duplicate: false }]);
+        }
+      }),
+  );
+
+  it.effect(
+    "goes behind the end of a history that is remembered, and not again where its id is among those there",
+    () =>
+      Effect.gen(function* () {
+        const [there, other] = [event(fromContent("there")), event(fromContent("new"))];
+        const history = fresh();
+        const subject = subjectOf(history);
+        const headersThere = headersOf(there, history);
+        const stored = { sequence: 9, recordedAt: 1, subject, headers: headersThere, body: bodyOf(there) };
+        const { asked, expected, writer } = server([ack(12)], [stored]);
+        const whole = { since: Number.NEGATIVE_INFINITY, after: 0, covers: undefined, upTo: 11 };
+        writer.remembered.keep(subject, { ...whole, ids: new Map([[there.id, 9]]) });
+        const write = (one: typeof there) => run(writer, { history, events: [one], expected: "any" });
+        assert.deepEqual(yield* write(there), [{ sequence: 9, duplicate: true }]);
+        assert.strictEqual(asked(), 0);
+        assert.deepEqual(yield* write(other), [{ sequence: 12, duplicate: false }]);
+        assert.deepEqual(expected, ["11"]);
+      }),
   );
 
   it.effect("is unavailable, and no conflict, when something is in flight for ever", () =>

@@ -2,12 +2,13 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, FileSystem } from "effect";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import * as DataFolder from "../../src/machine/DataFolder.ts";
 import { notAsNamed } from "../../src/machine/FolderEntries.ts";
+import { tighten } from "../../src/machine/PrivateFiles.ts";
 import * as OwnFile from "../../src/machine/OwnFile.ts";
 import { program } from "../support/program.ts";
 
@@ -64,6 +65,24 @@ describe.skipIf(process.platform === "win32")("what is no file in the place of o
         fifo(join(root, name));
         assert.match(notAsNamed(root)?.cause.message ?? "", /is a FIFO$/, name);
       });
+  });
+
+  it("has no name that is not known to be ours, so that a folder of ours alone is closed to other users", () => {
+    for (const name of [...names, "wrapped/a.journal", "aside/1/meta.inf", "queries/a.sql", "access.json.17"])
+      inFolder((root) => {
+        chmodSync(root, 0o755);
+        const [top = ""] = name.split("/");
+        mkdirSync(dirname(join(root, name)), { recursive: true, mode: 0o755 });
+        writeFileSync(join(root, name), "", { mode: 0o644 });
+        chmodSync(join(root, top), name === top ? 0o644 : 0o755);
+        assert.isFalse(tighten(root).isOpen, name);
+        for (const place of [root, join(root, top)]) assert.strictEqual(statSync(place).mode & 0o077, 0, name);
+      });
+    inFolder((root) => {
+      chmodSync(root, 0o755);
+      writeFileSync(join(root, "thesis.doc"), "");
+      assert.isTrue(tighten(root).isOpen);
+    });
   });
 
   it("is a folder, a device, a link to one or to itself, and a file in the place of a folder", () => {

@@ -65,4 +65,25 @@ describe("a pipeline", () => {
       assert.notInclude(told.join(), "noted");
     }),
   );
+
+  it.live("takes no batch for written of which nothing was: of a hole, or of a file that was replaced", () =>
+    Effect.gen(function* () {
+      for (const applied of [{ _tag: "Missing", sequence: 2 }, { _tag: "Superseded" }] as const) {
+        const noted: Array<number> = [];
+        const model = {
+          file: "nowhere",
+          prepare: (given: Batch) => Effect.succeed({ batch: given }),
+          commit: () => Effect.succeed(applied),
+        };
+        const { done, put } = yield* Pipeline.make(model as unknown as ReadModel, (sequence) =>
+          Effect.sync(() => void noted.push(sequence)),
+        );
+        yield* put(batch(3));
+        const error = yield* Effect.flip(done);
+        assert.deepInclude(error, { _tag: "StorageTrouble", path: "nowhere" });
+        assert.match(error.message, applied._tag === "Missing" ? /sequence 2 did not come/ : /taken its place/);
+        assert.deepStrictEqual(noted, []);
+      }
+    }),
+  );
 });

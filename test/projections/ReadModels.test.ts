@@ -185,6 +185,18 @@ describe("threads", () => {
     }),
   );
 
+  it.live("sums tools and reads a thread's durations in the order of an index that has them", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* folded([said(1, "x")]);
+      const stats = JSON.stringify(rows("EXPLAIN QUERY PLAN SELECT calls FROM v_tool_stats"));
+      assert.match(stats, /SCAN call_activity USING COVERING INDEX call_activity_by_2/);
+      assert.notMatch(stats, /TEMP B-TREE FOR GROUP BY/);
+      const ofThread =
+        "SELECT max(duration_millis) FROM v_call_durations WHERE thread_number = 1 AND tenant = 'default'";
+      assert.match(JSON.stringify(rows(`EXPLAIN QUERY PLAN ${ofThread}`)), /USING INDEX tool_calls_by_1/);
+    }),
+  );
+
   it.live("finds one thread's messages and calls through the name of the thread", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([said(1, "x")]);

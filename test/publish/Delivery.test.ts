@@ -15,6 +15,7 @@ import * as NatsServer from "../support/NatsServer.ts";
 import { programOf } from "../support/programs.ts";
 import { LogSwitch } from "./SwitchableLog.ts";
 import * as World from "./World.ts";
+import { withWall } from "../support/wallClock.ts";
 import { writing } from "../support/writing.ts";
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
@@ -250,6 +251,26 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         yield* World.drained;
       }).pipe(Effect.provide(World.publisher({ folder, to })));
       assert.deepStrictEqual(yield* World.textsOf(History.thread("d7")), ["before", "after"]);
+    }),
+  );
+
+  it.effect("brings what another process left behind into the log, also where the wall clock was set back since", () =>
+    Effect.gen(function* () {
+      const [here, there] = [new LogSwitch(), new LogSwitch()];
+      const folder = yield* World.temporaryFolder;
+      const now = 1_796_000_000_000;
+      yield* Effect.gen(function* () {
+        yield* say("d7b", "direct");
+        there.position = "away";
+        yield* say("d7b", "left").pipe(
+          Effect.provide(World.publisher({ folder, to: there })),
+          withWall(() => now + 3_600_000),
+        );
+        yield* World.until(Effect.map(World.textsOf(History.thread("d7b")), (texts) => texts.includes("left")));
+      }).pipe(
+        Effect.provide(World.publisher({ folder, to: here })),
+        withWall(() => now),
+      );
     }),
   );
 

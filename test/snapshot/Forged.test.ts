@@ -2,7 +2,7 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Context, Effect, Layer, Option, Stream } from "effect";
 import { TestClock } from "effect/testing";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { thread } from "../../src/domain/History.ts";
@@ -111,7 +111,19 @@ describe("a snapshot", () => {
       assert.isDefined(first);
       assert.deepStrictEqual(second, first);
       assert.deepStrictEqual(early(), first);
-      assert.strictEqual(statSync(join(folder, "keys", "snapshots.key")).mode & 0o777, 0o600);
+      const file = join(folder, "keys", "snapshots.key");
+      assert.strictEqual(statSync(file).mode & 0o777, 0o600);
+      // A process that was killed while it wrote has left half a key, or none.
+      for (const left of ["", readFileSync(file, "utf8").slice(0, 20)]) {
+        writeFileSync(file, left);
+        const reader = yield* of(SnapshotKeyFile.layerExisting(folder));
+        assert.isUndefined(reader());
+        const mended = (yield* of(SnapshotKeyFile.layer(folder)))();
+        assert.isDefined(mended);
+        assert.deepStrictEqual(reader(), mended);
+        assert.strictEqual(statSync(file).mode & 0o777, 0o600);
+      }
+      assert.deepStrictEqual(readdirSync(join(folder, "keys")), ["snapshots.key"]);
     }).pipe(Effect.scoped),
   );
 });

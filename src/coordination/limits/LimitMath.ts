@@ -14,7 +14,7 @@ export type Sliding = ReadonlyArray<readonly [at: number, tokens: number]>;
 type TokenBucket = readonly [left: number, at: number];
 
 export interface Decision {
-  /** Undefined: the state stays as it is. A refusal changes nothing. */
+  /** Undefined: the state stays as it is, as after a refusal; but of a clock that was set back the refusal writes that. */
   readonly next: Sliding | TokenBucket | undefined;
   readonly isAllowed: boolean;
   readonly remaining: number;
@@ -45,6 +45,16 @@ const merged = (taken: Sliding): Sliding => {
   return [...taken.slice(0, nearest - 1), [later[0], earlier[1] + later[1]], ...taken.slice(nearest + 1)];
 };
 
+/** Most that clocks of processes differ by, milliseconds, where the window is shorter. */
+const skewMillis = 1_000;
+
+/**
+ * A moment that is further ahead was written by a clock that has been set back since: it counts as now, because the limit
+ * would else be full until the clock is there again.
+ */
+const isAhead = (at: number, now: number, { windowMillis }: Limit): boolean =>
+  at > now + Math.max(windowMillis, skewMillis);
+
 /** Without the last `tokens` that were taken. */
 const givenBack = (taken: Sliding, tokens: number): Sliding => {
   const kept = [...taken];
@@ -60,9 +70,12 @@ const givenBack = (taken: Sliding, tokens: number): Sliding => {
 
 /** `limit` tokens in any `windowMillis`, whenever the window begins. */
 const slide =
-  (tokens: number, { limit, windowMillis }: Limit): Step =>
+  (tokens: number, setting: Limit): Step =>
   (state, now) => {
-    const taken = isSliding(state) ? state.filter(([at]) => at > now - windowMillis) : [];
+    const { limit, windowMillis } = setting;
+    const held = isSliding(state) ? state.filter(([at]) => at > now - windowMillis) : [];
+    const isSetBack = held.some(([at]) => isAhead(at, now, setting));
+    const taken: Sliding = isSetBack ? held.map(([at, some]) => [Math.min(at, now), some]) : held;
     const count = taken.reduce((sum, [, some]) => sum + some, tokens);
     const remaining = Math.min(limit, Math.max(0, limit - count));
     if (tokens < 0) return { next: givenBack(taken, -tokens), isAllowed: true, remaining, waitMillis: windowMillis };
@@ -70,7 +83,8 @@ const slide =
       let over = count - limit;
       const enough = taken.find(([, some]) => (over -= some) <= 0);
       const waitMillis = (enough?.[0] ?? now) + windowMillis - now;
-      return { next: undefined, isAllowed: false, remaining: limit - count + tokens, waitMillis };
+      const next = isSetBack ? taken : undefined;
+      return { next, isAllowed: false, remaining: limit - count + tokens, waitMillis };
     }
     const last = taken.at(-1);
     // A clock that is a little behind that of another process writes no earlier moment.
@@ -82,15 +96,19 @@ const slide =
 
 /** `limit` tokens at once after a rest, then one every `windowMillis / limit`. */
 const refill =
-  (tokens: number, { limit, windowMillis }: Limit): Step =>
+  (tokens: number, setting: Limit): Step =>
   (state, now) => {
-    const [before, at] = isPair(state) ? state : [limit, now];
+    const { limit, windowMillis } = setting;
+    const [before, written] = isPair(state) ? state : [limit, now];
+    const isSetBack = isAhead(written, now, setting);
+    const at = isSetBack ? now : written;
     const millisOf = (some: number) => (some * windowMillis) / limit;
     const there = Math.min(limit, before + Math.max(0, now - at) / millisOf(1));
     const left = there - tokens;
     // A fraction that is lost in the sum is no token that is missing.
     if (tokens > 0 && left < -1e-6) {
-      return { next: undefined, isAllowed: false, remaining: Math.floor(there), waitMillis: millisOf(-left) };
+      const next: TokenBucket | undefined = isSetBack ? [before, at] : undefined;
+      return { next, isAllowed: false, remaining: Math.floor(there), waitMillis: millisOf(-left) };
     }
     const next: TokenBucket = [Math.min(limit, Math.max(0, left)), Math.max(now, at)];
     return { next, isAllowed: true, remaining: Math.floor(next[0] + 1e-6), waitMillis: millisOf(limit - next[0]) };

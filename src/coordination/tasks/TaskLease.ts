@@ -3,7 +3,7 @@
  *
  * Room: coordination.
  */
-import { Deferred, Effect, Option, Semaphore, Stream } from "effect";
+import { Deferred, Effect, Exit, Option, Semaphore, Stream } from "effect";
 import type { Given } from "../../publish/write/NewEvent.ts";
 import type { EventData } from "../../domain/Event.ts";
 import { decide, type LeaseLost, onlyInput, type TaskRefusal } from "../../domain/task/Task.ts";
@@ -176,15 +176,15 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
   const report = (step: Step) => reported(() => [step]);
 
   type Progress = Parameters<TaskLease["progress"]>[0];
-  /** The report that is written next, and its waiting callers. */
-  let coming: { how: Progress; readonly written: Deferred.Deferred<void, LeaseError | InvalidTask> } | undefined;
+  /** The report that is written next, and its waiting callers: false where the caller that writes it was interrupted. */
+  let coming: { how: Progress; readonly written: Deferred.Deferred<boolean, LeaseError | InvalidTask> } | undefined;
   const progress: TaskLease["progress"] = Effect.fnUntraced(function* (how: Progress) {
     yield* Effect.fromResult(refusing(reportFault([how.progress, how.total], 0)));
-    if (coming !== undefined) {
+    while (coming !== undefined) {
       coming.how = how;
-      return yield* Deferred.await(coming.written);
+      if (yield* Deferred.await(coming.written)) return;
     }
-    const mine = { how, written: Deferred.makeUnsafe<void, LeaseError | InvalidTask>() };
+    const mine = { how, written: Deferred.makeUnsafe<boolean, LeaseError | InvalidTask>() };
     coming = mine;
     const steps = () => {
       if (coming === mine) coming = undefined;
@@ -192,7 +192,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
     };
     yield* Effect.onExit(reported(steps), (exit) => {
       if (coming === mine) coming = undefined;
-      return Deferred.done(mine.written, exit);
+      return Deferred.done(mine.written, Exit.hasInterrupts(exit) ? Exit.succeed(false) : Exit.map(exit, () => true));
     });
   });
 

@@ -10,7 +10,7 @@
  * Plain functions on `node:fs`: a request is checked in some 10 µs, and no process holds a list that another one changes.
  */
 import { Effect, Option, Schema } from "effect";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defaultTenant } from "../../domain/History.ts";
@@ -50,11 +50,18 @@ export const localFile = httpTokenOf;
 
 const nameOf = (secret: string): string => `${createHash("sha256").update(secret).digest("hex")}.json`;
 
-/** Whole or not at all: a request that comes meanwhile sees one or the other. */
+/**
+ * Whole or not at all, also after a power cut: a request that comes meanwhile sees one or the other. No name by the process:
+ * in a container each start has the same id, and what a killed one left would be in the way of all after it.
+ */
 const put = (path: string, text: string): void => {
-  const half = `${path}.${process.pid}`;
-  writeFileSync(half, text, { mode: 0o600, flag: "wx" });
-  renameSync(half, path);
+  const half = `${path}.${randomUUID()}`;
+  try {
+    writeFileSync(half, text, { mode: 0o600, flag: "wx", flush: true });
+    renameSync(half, path);
+  } finally {
+    rmSync(half, { force: true });
+  }
 };
 
 const readOne = (path: string): HttpToken | undefined => {
@@ -196,12 +203,17 @@ export const ensureLocal = Effect.fn("log.ensureLocalHttpToken")(function* (root
   });
 });
 
-/** Signing key of handles given out over HTTP: made once, and kept with the folder. */
+/**
+ * Signing key of handles given out over HTTP: made once, and kept with the folder. A file that holds less than a key is
+ * replaced, because handles signed with nothing could be made by their holders.
+ */
 export const leaseKey = Effect.fn("log.httpLeaseKey")(function* (root: string) {
   return yield* attempt(root, () => {
     const file = join(root, "http", "lease.key");
     mkdirSync(join(root, "http"), { recursive: true, mode: 0o700 });
-    if (!existsSync(file)) put(file, randomBytes(secretBytes).toString("base64url"));
+    const kept = existsSync(file) ? OwnFile.readText(file).trim() : "";
+    if (Buffer.from(kept, "base64url").byteLength >= secretBytes) return kept;
+    put(file, randomBytes(secretBytes).toString("base64url"));
     return OwnFile.readText(file);
   });
 });

@@ -21,7 +21,7 @@
 import { headers, type Msg, type MsgHdrs } from "@nats-io/transport-node";
 import { Effect, Layer } from "effect";
 import { isObject } from "../../domain/Json.ts";
-import { NatsConnection } from "../connection/NatsConnectionNats.ts";
+import { type Link, NatsConnection } from "../connection/NatsConnectionNats.ts";
 import { type ApiError, apiCode } from "../connection/RequestNats.ts";
 import { historyOf, root as streamRoot, signedRoot } from "../Subject.ts";
 import { type User, userFinder } from "./AccessList.ts";
@@ -43,6 +43,12 @@ const answerMillis = 15_000;
 const queue = "recollect";
 
 const refusal = (code: number, description: string): ApiError => ({ code, err_code: apiCode.notAllowed, description });
+/** Of a daemon that does not believe its server: later, and nowhere else. */
+const away = ({ refused }: Link): ApiError => ({
+  code: 503,
+  err_code: apiCode.unavailable,
+  description: refused?.message ?? "NATS is away",
+});
 
 /** The key or the name of the user whose connection sent it. */
 const userOf = (message: Msg): string | undefined => {
@@ -148,6 +154,9 @@ export const serve = (root: string, admit: Admit = always) =>
       const handle = (weighed: Weighed, user: User | undefined, to: string): void => {
         const { message } = weighed;
         const refuse = (code: number, why: string) => message.respond(JSON.stringify({ error: refusal(code, why) }));
+        const { link } = connection;
+        // A server with another stream than the one that is known gets nothing of a tenant's either.
+        if (!link.connected) return void message.respond(JSON.stringify({ error: away(link) }));
         if (user === undefined) return void refuse(403, "the user of this connection is unknown");
         const type = message.headers?.get("ce-type") ?? "";
         if (isTenantRole(user.role) && isWorkers(message, type))

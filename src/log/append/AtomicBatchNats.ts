@@ -119,6 +119,12 @@ const outcomeOf = (ack: PubAck): Outcome => {
         reason,
         hint: "The server's disk or its limits are full: free space, or raise max_file_store and the stream's max_bytes.",
       };
+    case apiCode.batchIncomplete:
+      return {
+        _tag: "Unable",
+        reason,
+        hint: "A message of it came late or not at all. Several daemons on one server take the batches of tenants apart: let one serve them.",
+      };
     case apiCode.batchDisabled:
       return {
         _tag: "Unable",
@@ -173,6 +179,22 @@ const writeOne = async (
  * for before the rest is sent, which saves a round trip; when the beginning is refused, so is the commit.
  */
 const writeBatch = async (publisher: Publisher, writes: ReadonlyArray<Write>): Promise<Outcome> => {
+  const also = new Set(writes.map(({ subject }) => publisher.link.writes(subject)));
+  let denied: NoAnswer | undefined;
+  const onNoAnswer = (why: NoAnswer) => (denied ??= why.denied === undefined ? undefined : why);
+  const watching = publisher.link.replies.open({ subject: "", also, onMessage: () => undefined, onNoAnswer });
+  try {
+    const outcome = await sendBatch(publisher, writes);
+    // The client tells of a permission a turn later than of the answer that came behind it.
+    if (outcome._tag === "Unable") await new Promise((resolve) => setImmediate(resolve));
+    return outcome._tag === "Unable" && denied !== undefined ? denied : outcome;
+  } finally {
+    watching.close();
+  }
+};
+
+/** The server drops a message that this user may not publish, and says of the batch only that it is incomplete. */
+const sendBatch = async (publisher: Publisher, writes: ReadonlyArray<Write>): Promise<Outcome> => {
   const { link, nc, timeoutMillis } = publisher;
   // Eight characters, because it stays in each stored message: told from the 50 batches at most that are in flight with it.
   const batchId = randomBytes(6).toString("base64url");

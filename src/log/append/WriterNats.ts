@@ -17,7 +17,7 @@ import type { Sequence } from "../../domain/History.ts";
 import { isSameEvent, otherContent } from "./AppendCheck.ts";
 import { type Outcome, send } from "./AtomicBatchNats.ts";
 import { elapsed } from "../connection/Elapsed.ts";
-import { type AppendError, AppendRefused, SequenceConflict } from "../EventLog.ts";
+import { type AppendError, AppendRefused, isQuota, SequenceConflict } from "../EventLog.ts";
 import type { StoredMessage } from "../Envelope.ts";
 import { catchUp, findIds, idOf, isProtected, presence, recall, type Writer } from "./IdSearchNats.ts";
 import { awaitLink, retryPauseMillis, unanswered, unavailable } from "../connection/PatienceNats.ts";
@@ -95,7 +95,8 @@ const lookUp = Effect.fnUntraced(function* (writer: Writer, part: Part, refused:
   if (!there.none && !fresh) {
     // A remembered id may have been rolled back since: the answer "it is there" is given by the log alone.
     const stored = yield* writer.read.at(there.sequence);
-    if (stored?.subject !== subject) {
+    const isThere = stored?.subject === subject && known.ids.get(idOf(stored) ?? "") === there.sequence;
+    if (!isThere) {
       writer.remembered.forget(subject);
       ({ fresh, known } = yield* recall(writer, part.checked));
       there = presence(part.checked, known.ids);
@@ -318,6 +319,19 @@ const part = (group: ReadonlyArray<PendingAppend>, suspects: ReadonlySet<Pending
 /** Refusals that one append of a group may be at fault for. */
 const partable: ReadonlySet<Outcome["_tag"]> = new Set(["Conflict", "Known", "TooLarge", "NotAllowed"]);
 
+/**
+ * The appends of a group that the user may not write, by the subject that the server names; all of them where a quota says so,
+ * which may have room for some. Undefined: nothing of the kind.
+ */
+const deniedOf = (writer: Writer, group: ReadonlyArray<PendingAppend>, outcome: Outcome) => {
+  const denied = outcome._tag === "NoAnswer" ? outcome.denied : undefined;
+  if (denied === undefined) return undefined;
+  if (isQuota(denied)) return new Set(group);
+  const isDenied = ({ checked }: Part) => denied === `publish to ${writer.publisher.link.writes(checked.subject)}`;
+  const found = group.filter(({ open }) => open.some(isDenied));
+  return found.length === 0 ? undefined : new Set(found);
+};
+
 /** Settles a group, beginning with the answer to the write that did not succeed. When it fails, so do all of the group. */
 export const settleGroup = Effect.fnUntraced(function* (
   writer: Writer,
@@ -331,8 +345,9 @@ export const settleGroup = Effect.fnUntraced(function* (
   let open = group;
   for (let attempt = 0; ; attempt++) {
     const patient = yield* isPatient(outcome);
-    if (partable.has(outcome._tag)) {
-      const parted = part(open, yield* suspectsOf(writer, open));
+    const denied = deniedOf(writer, open, outcome);
+    if (denied !== undefined || partable.has(outcome._tag)) {
+      const parted = part(open, denied ?? (yield* suspectsOf(writer, open)));
       alone.push(...parted.alone);
       again.push(...parted.again);
       open = parted.rest;

@@ -35,6 +35,8 @@ export interface NoAnswer {
 interface Waiting {
   /** Subject of the question. */
   readonly subject: string;
+  /** Further subjects without which there is no answer: those of a batch's other messages. */
+  readonly also?: ReadonlySet<string> | undefined;
   readonly onMessage: (message: Msg) => void;
   readonly onNoAnswer: (why: NoAnswer) => void;
 }
@@ -74,7 +76,7 @@ export class Replies {
   /** The server forbids this subject. It does not say which question it means, and none of that subject is answered. */
   denied(subject: string, reason: string): void {
     for (const waiting of this.#waiting.values()) {
-      if (waiting.subject !== subject) continue;
+      if (waiting.subject !== subject && waiting.also?.has(subject) !== true) continue;
       waiting.onNoAnswer({ _tag: "NoAnswer", why: "failed", reason, denied: `publish to ${subject}` });
     }
   }

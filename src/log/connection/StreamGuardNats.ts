@@ -30,8 +30,11 @@ export interface Meant {
   /** Of a stream that is made. Default: 3 on a cluster, 1 on a server that stands alone. */
   readonly replicas?: 1 | 3 | undefined;
   readonly duplicateWindowMillis?: number | undefined;
-  /** Expected identity; undefined while the stream was never seen. Asked anew at each look. */
-  readonly identity: Effect.Effect<string | undefined>;
+  /**
+   * Expected identity; undefined while the stream was never seen, a condition where it cannot be known: then no stream is
+   * believed. Asked anew at each look.
+   */
+  readonly identity: Effect.Effect<string | LogCondition | undefined>;
   /** The last sequence that was ever seen of it, as far as that is written down. Default: none. */
   readonly reached?: Effect.Effect<number> | undefined;
   /** Writes down how far it reaches. Default: nowhere. */
@@ -77,6 +80,14 @@ export const gone = (stream: string): LogCondition => ({
   name: "streamMissing",
   message: `The server has no stream ${stream} any more: it was deleted, or the server could not load it.`,
   hint: "Nothing makes an empty one in its place. recollect heal makes it again from the ledger; it says first what it would do.",
+  refusesAppends: true,
+});
+
+/** For a file of known streams that cannot be read. */
+export const unknowable = (path: string, why: string): LogCondition => ({
+  name: "strangeStream",
+  message: `Which stream is known at this address cannot be read from ${path} (${why}), so no server there is believed.`,
+  hint: "Put the file back from a copy; or make sure which server this is and remove the file: the stream found then is remembered.",
   refusesAppends: true,
 });
 
@@ -182,6 +193,7 @@ export const make = (meant: Meant): StreamGuard => {
     found: StreamNats.Found,
   ): Effect.fn.Return<Verdict, LogUnavailable> {
     const expected = yield* meant.identity;
+    if (typeof expected === "object") return { _tag: "Refused", condition: expected };
     const { identity } = found;
     if (expected !== undefined && identity !== expected && isAdmitted(found)) {
       yield* Effect.logWarning(

@@ -120,10 +120,6 @@ const startFirst = Effect.fnUntraced(function* (options: Options, owner: NatsSta
   for (let attempt = 1; ; attempt++) {
     const named = options.port ?? (attempt === 1 ? options.preferredPort : undefined);
     const spec = yield* specOf({ ...options, port: named });
-    const { host, port } = spec;
-    if (options.port !== undefined && !(yield* FreePort.isFree({ host, port }))) {
-      return yield* NatsStart.portTaken({ host, port });
-    }
     const started = yield* NatsStart.start({ spec, owner }).pipe(Effect.result);
     if (started._tag === "Success") return { spec, ...started.success };
     const mayTryAgain = options.port === undefined && started.failure.reason === "portTaken";

@@ -5,6 +5,7 @@
  */
 import { Effect, Option, Schema } from "effect";
 import type { Signer } from "../AccessKeys.ts";
+import * as FreePort from "./FreePort.ts";
 import * as NatsChild from "./NatsChild.ts";
 import * as NatsProbe from "./NatsProbe.ts";
 import * as StreamLinks from "../StreamLinks.ts";
@@ -141,6 +142,8 @@ export const start = Effect.fn("machine.startNats")(function* (options: {
   readonly owner: Owner;
 }): Effect.fn.Return<Started, NatsNotStarted> {
   const { owner, spec } = options;
+  // A foreign server that answers there would be taken for ours, until ours has ended for want of the port.
+  if (!(yield* FreePort.isFree(spec))) return yield* portTaken(spec);
   const from = NatsChild.logLength(spec.logFile);
   StreamLinks.hold(spec.storeFolder);
   return yield* Effect.uninterruptibleMask((restore) =>

@@ -18,6 +18,7 @@ import { digestOf, hex } from "../../log/Digest.ts";
 import * as OwnFile from "../../machine/OwnFile.ts";
 import type { Folder } from "../heal/Plan.ts";
 import { copyDatabase } from "./DatabaseCopySqlite.ts";
+import * as Generations from "../rebuild/Generations.ts";
 import * as Manifest from "./Manifest.ts";
 import * as Segments from "./Segments.ts";
 
@@ -115,31 +116,55 @@ const streamOf = Effect.fnUntraced(function* (options: Options, before: Manifest
 });
 
 /** The database and the spool, where they are there. */
-const databases = Effect.fnUntraced(function* (options: Options) {
+const databases = Effect.fnUntraced(function* (options: Options, files: string) {
   const { folder, into, onProgress } = options;
-  const files: Array<Manifest.BackedUp> = [];
+  const found: Array<Manifest.BackedUp> = [];
   for (const [name, file] of [
     ["recollect.db", folder.database],
     ["spool.db", folder.spool],
   ] as const) {
     if (!fs.existsSync(file)) continue;
     yield* onProgress({ what: name, done: 0, total: 0 });
-    const target = path.join(into, "files", name);
+    const target = path.join(into, files, name);
     const unfinished = `${target}.part`;
     yield* copyDatabase({ file, target: unfinished, onProgress: () => {} });
     yield* Manifest.attempt(() => {
       fs.renameSync(unfinished, target);
       fs.chmodSync(target, 0o600);
     }, target);
-    files.push({ path: path.join("files", name), ...Manifest.digestOfFile(target) });
+    found.push({ path: path.join(files, name), ...Manifest.digestOfFile(target) });
   }
-  return files;
+  return found;
 });
 
-const configuration = ({ folder, into, withKeys }: Options): ReadonlyArray<Manifest.BackedUp> =>
+const pieceBytes = 1024 * 1024;
+
+/** A file that no process writes, piece by piece. */
+const copiedFile = (into: string, inside: string, file: string): Manifest.BackedUp => {
+  const writer = Manifest.fileWriter(into, inside);
+  const handle = OwnFile.open(file);
+  try {
+    const piece = Buffer.allocUnsafe(pieceBytes);
+    for (let got = fs.readSync(handle, piece); got > 0; got = fs.readSync(handle, piece))
+      writer.add(piece.subarray(0, got));
+    return writer.finish();
+  } finally {
+    writer.drop();
+    fs.closeSync(handle);
+  }
+};
+
+/** Replaced databases that hold what nothing else has, byte by byte: some are kept because they are damaged. */
+const keptDatabases = ({ folder, into }: Options, files: string): ReadonlyArray<Manifest.BackedUp> =>
+  Generations.keptOf(folder.database)
+    .flatMap((file) => [file, `${file}-wal`, Generations.keptMark(file)])
+    .filter((file) => fs.existsSync(file))
+    .map((file) => copiedFile(into, path.join(files, path.basename(file)), file));
+
+const configuration = ({ folder, into, withKeys }: Options, files: string): ReadonlyArray<Manifest.BackedUp> =>
   smallFiles(folder.root, withKeys).flatMap((name) => {
     try {
-      return [Manifest.writeFile(into, path.join("files", name), OwnFile.read(path.join(folder.root, name), Infinity))];
+      return [Manifest.writeFile(into, path.join(files, name), OwnFile.read(path.join(folder.root, name), Infinity))];
     } catch (cause) {
       // It was removed meanwhile.
       if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
@@ -177,13 +202,22 @@ const buckets = Effect.fnUntraced(function* (options: Options, before: Manifest.
   return found;
 });
 
+/** Removes what runs before this one have left of the database, the spool and the configuration. `kept`: what is in use. */
+const sweepFiles = (into: string, before: Manifest.Manifest | undefined, kept: Manifest.Manifest | undefined): void => {
+  const [old, used] = [before, kept].map((manifest) => new Set(manifest?.files.map(Manifest.filesFolderOf)));
+  for (const name of fs.readdirSync(into))
+    if ((Manifest.isFilesFolder(name) || old?.has(name) === true) && used?.has(name) !== true)
+      fs.rmSync(path.join(into, name), { recursive: true, force: true });
+};
+
 /** Removes files that the manifest does not name any more. */
-const sweep = (into: string, manifest: Manifest.Manifest): void => {
+const sweep = (into: string, before: Manifest.Manifest | undefined, manifest: Manifest.Manifest): void => {
   Segments.sweep(into, manifest.stream.segments);
   const named = new Set(manifest.buckets.map(({ path: file }) => path.basename(file)));
   const folder = path.join(into, "buckets");
   for (const name of fs.existsSync(folder) ? fs.readdirSync(folder) : [])
     if (!named.has(name)) fs.rmSync(path.join(folder, name), { force: true });
+  sweepFiles(into, before, manifest);
 };
 
 /** Makes or continues the backup in `into`. */
@@ -197,22 +231,26 @@ export const backup = Effect.fn("projection.backup")(function* (options: Options
   }
   yield* Manifest.makeFolder(into);
   const before = yield* Manifest.read(into);
-  const files = yield* streamOf(options, before);
+  const streamFiles = yield* streamOf(options, before);
+  // A folder of this run's own: a run that fails or is killed leaves the files that the manifest before it names.
+  const files = Manifest.filesFolder(yield* Clock.currentTimeMillis);
   yield* Manifest.attempt(() => {
-    for (const name of ["stream", "buckets", "files"])
+    sweepFiles(into, before, before);
+    for (const name of ["stream", "buckets", files])
       fs.mkdirSync(path.join(into, name), { recursive: true, mode: 0o700 });
   }, into);
   // First: the list of what the spool has accepted never says more than the copy of the spool holds.
-  const small = yield* Manifest.attempt(() => configuration(options), folder.root);
-  const copies = yield* databases(options);
+  const small = yield* Manifest.attempt(() => configuration(options, files), folder.root);
+  const copies = yield* databases(options, files);
+  const keptFiles = yield* Manifest.attempt(() => keptDatabases(options, files), folder.root);
   const events = yield* Segments.add({
     folder: into,
     stream,
     before: before?.stream,
-    records: StreamFiles.readAfter(files, before?.stream.lastSequence ?? 0),
+    records: StreamFiles.readAfter(streamFiles, before?.stream.lastSequence ?? 0),
     onProgress: (sequence) => onProgress({ what: "events", done: sequence, total: 0 }),
   });
-  const copied = yield* buckets(options, before);
+  const copiedBuckets = yield* buckets(options, before);
   const { serverInfo } = yield* NatsConnection;
   const { added, chain, lastDigest, lastSequence, segments } = events;
   const manifest: Manifest.Manifest = {
@@ -221,14 +259,14 @@ export const backup = Effect.fn("projection.backup")(function* (options: Options
     versions: { recollect: version, natsServer: serverInfo().version },
     stream: {
       name: stream,
-      identity: files.meta?.metadata?.[identityKey] ?? null,
+      identity: streamFiles.meta?.metadata?.[identityKey] ?? null,
       lastSequence,
       chain,
       lastDigest,
       segments,
     },
-    buckets: copied,
-    files: [...copies, ...small],
+    buckets: copiedBuckets,
+    files: [...copies, ...keptFiles, ...small],
     withKeys,
   };
   const known = new Set(before === undefined ? [] : Manifest.filesOf(before).map(({ sha256 }) => sha256));
@@ -238,7 +276,7 @@ export const backup = Effect.fn("projection.backup")(function* (options: Options
   yield* Manifest.attempt(() => {
     Manifest.write(into, manifest);
     StreamFiles.syncTree(into);
-    sweep(into, manifest);
+    sweep(into, before, manifest);
   }, into);
   return { manifest, added, writtenBytes } satisfies Done as Done;
 });

@@ -62,6 +62,15 @@ export const Manifest = Schema.Struct({
 });
 export type Manifest = typeof Manifest.Type;
 
+/** Folder of the database, the spool and the configuration, of one run; `files` in a backup of an earlier version. */
+export const filesFolder = (at: number): string => `files-${at}`;
+/** By its name alone: `files` may be another program's. */
+export const isFilesFolder = (name: string): boolean => /^files-\d{12,}$/.test(name);
+export const filesFolderOf = ({ path: file }: BackedUp): string => file.split(/[/\\]/, 1)[0] ?? "";
+
+/** Path in the data folder of such a file. */
+export const inDataFolder = (file: string): string => file.replace(/^files(?:-\d+)?[/\\]/, "");
+
 const name = "manifest.json";
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Manifest));
 

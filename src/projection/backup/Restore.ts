@@ -101,7 +101,7 @@ const restoreBuckets = Effect.fnUntraced(function* (from: string, manifest: Mani
 
 const restoreFiles = (from: string, manifest: Manifest.Manifest, into: string): void => {
   for (const { path: file } of manifest.files) {
-    const target = path.join(into, file.replace(/^files[/\\]/, ""));
+    const target = path.join(into, Manifest.inDataFolder(file));
     fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 });
     fs.copyFileSync(path.join(from, file), target);
     fs.chmodSync(target, 0o600);

@@ -5,7 +5,7 @@
  */
 import { Effect, Fiber } from "effect";
 import type { Sequence } from "../../domain/History.ts";
-import type { Applied, Batch, ReadModel, StorageTrouble } from "../ReadModel.ts";
+import { type Applied, type Batch, type ReadModel, StorageTrouble } from "../ReadModel.ts";
 
 export interface Pipeline {
   /** Returns when the batch is prepared and the one before it is written. */
@@ -13,6 +13,18 @@ export interface Pipeline {
   /** Everything put is written. */
   readonly done: Effect.Effect<void, StorageTrouble>;
 }
+
+/** A batch of which nothing was written must not count as written: what is folded after it would lack its events. */
+const notWritten = (path: string, applied: Exclude<Applied, { readonly _tag: "Committed" }>): StorageTrouble =>
+  new StorageTrouble({
+    reason: "other",
+    path,
+    message:
+      applied._tag === "Missing"
+        ? `${path} cannot be written on: sequence ${applied.sequence} did not come, although a later one did.`
+        : `${path} cannot be written on: another file has taken its place.`,
+    hint: "Run it again; recollect verify says whether the stream lacks events.",
+  });
 
 /** Writing ends with the scope. */
 export const make = Effect.fnUntraced(function* (
@@ -25,8 +37,10 @@ export const make = Effect.fnUntraced(function* (
     if (writing === undefined) return Effect.void;
     const before = writing;
     writing = undefined;
-    return Effect.flatMap(Fiber.join(before), (applied) =>
-      applied._tag === "Committed" ? onWritten(applied.checkpoint.sequence) : Effect.void,
+    return Effect.flatMap(Fiber.join(before), (applied): Effect.Effect<void, StorageTrouble> =>
+      applied._tag === "Committed"
+        ? onWritten(applied.checkpoint.sequence)
+        : Effect.fail(notWritten(model.file, applied)),
     );
   });
   return {

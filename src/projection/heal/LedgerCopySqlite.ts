@@ -33,7 +33,9 @@ const lastOf = (rows: Sequence, checkpoint: Sequence): Sequence =>
 const copyOf = (db: Database.Database): LedgerCopy => {
   const ledger = ledgerOf(db);
   const end = orElse(() => endOf(ledger), undefined);
-  const known = db.prepare<[string | Uint8Array]>("SELECT 1 FROM events WHERE event_id = ? LIMIT 1");
+  const placesOf = db
+    .prepare<[string | Uint8Array], Sequence>("SELECT sequence FROM events WHERE event_id = ?")
+    .pluck();
   const rowsOf = (from: Sequence, to: Sequence): ReadonlyArray<LogEntry> => {
     try {
       return ledger.between(from, to);
@@ -44,6 +46,12 @@ const copyOf = (db: Database.Database): LedgerCopy => {
       return found;
     }
   };
+  const between: LedgerCopy["between"] = (from, to) =>
+    new Map(
+      rowsOf(from, Math.min(to, end ?? to))
+        .filter((entry) => !isLost(entry) && isWhole(entry))
+        .map((entry) => [entry.sequence, entry]),
+    );
   return {
     last:
       end ??
@@ -51,14 +59,9 @@ const copyOf = (db: Database.Database): LedgerCopy => {
         orElse(() => ledger.reach().last, 0),
         orElse(() => readCheckpoint(db).sequence, 0),
       ),
-    between: (from, to) =>
-      new Map(
-        rowsOf(from, Math.min(to, end ?? to))
-          .filter((entry) => !isLost(entry) && isWhole(entry))
-          .map((entry) => [entry.sequence, entry]),
-      ),
+    between,
     end: orElse(() => readCheckpoint(db), undefined),
-    hasEvent: (id) => orElse(() => known.get(compactId(id)) !== undefined, false),
+    hasEvent: (id) => orElse(() => placesOf.all(compactId(id)).some((at) => between(at, at).has(at)), false),
   };
 };
 

@@ -30,6 +30,7 @@ export interface LedgerCopy {
   readonly last: Sequence;
   /** Whole rows, both ends included. */
   readonly between: (from: Sequence, to: Sequence) => ReadonlyMap<Sequence, LogEntry>;
+  /** True where a whole row has it. */
   readonly hasEvent: (id: string) => boolean;
   /** The running hash that it noted with its last event: what proves another copy of the same events. */
   readonly end?: { readonly sequence: Sequence; readonly chain: Uint8Array } | undefined;

@@ -181,7 +181,8 @@ const checkFile = Effect.fnUntraced(function* (running: Running) {
   if (file === undefined || isOutdatedFile(file, projections)) return;
   const { fullTextAt } = yield* SubscriptionRef.get(running.state);
   const at = yield* now;
-  const isDue = at - fullTextAt >= fullTextEveryMillis;
+  // A check of the future was made before the clock was set back.
+  const isDue = at - fullTextAt >= fullTextEveryMillis || at < fullTextAt;
   const indexed = projections.flatMap(({ tables }) => tables.filter(({ fullText }) => fullText !== undefined));
   const faults = yield* inThread({
     file,

@@ -62,7 +62,7 @@ export class DeliveryMode {
   /** Open while spooling. */
   readonly #spooling = Latch.makeUnsafe(false);
   #direct = true;
-  /** The spool's mark when it had nothing, and until when that is believed without a look. */
+  /** The spool's mark when it had nothing, and until when (`elapsed`) that is believed without a look. */
   #emptyMark: string | undefined;
   #emptyUntil = 0;
   /** Until when (`elapsed`) the log counts as too slow for callers to wait for. */
@@ -188,12 +188,15 @@ export class DeliveryMode {
   get #drainStray(): Effect.Effect<"drained" | "idle", LogUnavailable | SpoolUnavailable> {
     const { spool } = this.#parts;
     return Effect.gen({ self: this }, function* () {
-      const now = yield* Clock.currentTimeMillis;
+      const now = yield* elapsed;
       const mark = spool.mark();
       if (mark === this.#emptyMark && now < this.#emptyUntil) return "idle";
       const { oldestAt } = yield* spool.state;
       if (oldestAt === undefined) [this.#emptyMark, this.#emptyUntil] = [mark, now + emptyMillis];
-      if (oldestAt === undefined || now - oldestAt < strayMillis) return "idle";
+      if (oldestAt === undefined) return "idle";
+      // One of the future was accepted before the clock was set back: it is no younger than that.
+      const age = (yield* Clock.currentTimeMillis) - oldestAt;
+      if (age >= 0 && age < strayMillis) return "idle";
       const step = yield* this.#parts.drainer.step;
       if (step._tag !== "NotLeading") yield* this.#parts.drainer.resign;
       return step._tag === "Drained" ? "drained" : "idle";

@@ -42,8 +42,6 @@ export interface Section {
   readonly title: string;
   readonly doc: string;
   readonly sql: string;
-  /** Asked in place of `sql` by a dimension with a number. */
-  readonly sqlByNumber?: string;
   /**
    * Asked in place of `sql` by what is known of threads and of days. `{order}` is the order of rows `{it, calls}`; `{joinTime}` and
    * `{sameTime}` hold rows `a` against the day of `s.it`, and are nothing for threads.

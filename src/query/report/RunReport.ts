@@ -102,7 +102,6 @@ const namesOf = (only: Only | undefined): ReadonlyArray<keyof Only> =>
 
 /** The statement of a section for a dimension. */
 const statementOf = (section: Section, by: Dimension | undefined): string => {
-  if (by?.key !== undefined) return section.sqlByNumber ?? section.sql;
   const isOfThread = by !== undefined && (isTime(by) || by.ofThread === true || by.name === "thread_id");
   return isOfThread ? (section.sqlByThread ?? section.sql) : section.sql;
 };

@@ -77,6 +77,15 @@ describe("bad lines never stop an import and never disappear", () => {
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 
+  it.live("a file whose every line is several records joined is known for what it is", () =>
+    Effect.gen(function* () {
+      const joined = `${claude("s", "1")}${claude("s", "2")} ${claude("s", "3")}\n`;
+      const folder = yield* folderOf({ "a.jsonl": joined, "b.jsonl": joined.replaceAll('"s"', '"t"').repeat(2) });
+      assert.deepInclude(yield* importAll(folder), { unknown: 0, refused: [], skipped: [], threads: 2 });
+      assert.strictEqual(yield* exported("s"), joined);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
   it.live(
     "a line in another encoding is read with U+FFFD for what is wrong, named by its place, and comes out as it came",
     () =>

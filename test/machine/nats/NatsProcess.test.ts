@@ -145,6 +145,30 @@ describe("a nats-server of our own", () => {
     }),
   );
 
+  it.live("is not taken for there while a foreign server has its port, and comes back when that is gone", () =>
+    Effect.gen(function* () {
+      const { process } = yield* NatsServer.make();
+      yield* process.stop;
+      const seen: Array<string> = [];
+      yield* Effect.forkChild(
+        Stream.runForEach(process.changes, (state) =>
+          Effect.sync(() => void seen.push(state._tag === "Down" ? state.why : state._tag)),
+        ),
+      );
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* start(yield* temporary, { port: process.port });
+          yield* Effect.forkScoped(process.start);
+          while (seen.length < 4) yield* Effect.sleep(10);
+          const taken = `Another program already listens on ${host}:${process.port}.`;
+          assert.deepStrictEqual(new Set(seen.slice(1)), new Set([taken]));
+        }),
+      );
+      yield* process.start;
+      assert.strictEqual((yield* process.state)._tag, "Ready");
+    }).pipe(Effect.provide(machine)),
+  );
+
   it.live("is given up at once, and ended, when whoever starts it is interrupted before it answers", () =>
     Effect.gen(function* () {
       const folder = yield* temporary;

@@ -1,13 +1,25 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber, References, Stream } from "effect";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as Backup from "../../../src/projection/backup/Backup.ts";
 import * as Restore from "../../../src/projection/backup/Restore.ts";
 import * as HealPlan from "../../../src/projection/heal/Plan.ts";
+import * as Generations from "../../../src/projection/rebuild/Generations.ts";
+import * as KeptFiles from "../../../src/projection/rebuild/KeptFiles.ts";
 import { temporaryFolder } from "../World.ts";
 import * as World from "../heal/World.ts";
 
@@ -60,7 +72,7 @@ describe("a backup", { timeout: 60_000 }, () => {
       const { lastSequence } = second.manifest.stream;
       assert.deepInclude(first, { added: 30 });
       assert.strictEqual(second.added, lastSequence - 30);
-      assert.isFalse(existsSync(join(into, "files", "keys")));
+      assert.isEmpty(second.manifest.files.filter(({ path }) => path.includes("keys")));
       yield* restore(into, back);
       assert.isTrue(existsSync(join(back, "config.json")));
       assert.strictEqual(statSync(back).mode & 0o777, 0o700);
@@ -91,9 +103,10 @@ describe("a backup", { timeout: 60_000 }, () => {
       writeFileSync(join(root, "http", "lease.key"), "a key");
       const { manifest } = yield* withLog(root, backup(root, into));
       const paths = manifest.files.map(({ path }) => path);
-      assert.notIncludeMembers(paths, ["files/http/lease.key"], "keys are apart");
+      const [files = ""] = paths[0]?.split("/", 1) ?? [];
+      assert.notIncludeMembers(paths, [`${files}/http/lease.key`], "keys are apart");
       assert.deepStrictEqual(yield* Restore.faults(into, manifest, onProgress), []);
-      for (const file of [manifest.stream.segments[0]?.path ?? "", "files/recollect.db"]) {
+      for (const file of [manifest.stream.segments[0]?.path ?? "", `${files}/recollect.db`]) {
         flip(join(into, file), 700);
         assert.include((yield* Restore.faults(into, manifest, onProgress)).join(), file);
         assert.deepInclude(yield* Effect.flip(restore(into, back)), { _tag: "BackupUnusable" });
@@ -102,7 +115,7 @@ describe("a backup", { timeout: 60_000 }, () => {
       // A backup of somebody else's writes nowhere but into the new folder.
       const written = readFileSync(join(into, "manifest.json"), "utf8");
       for (const path of ["files/../../../stolen", "../stolen", "/tmp/stolen"]) {
-        writeFileSync(join(into, "manifest.json"), written.replace('"files/recollect.db"', JSON.stringify(path)));
+        writeFileSync(join(into, "manifest.json"), written.replace(`"${files}/recollect.db"`, JSON.stringify(path)));
         assert.match((yield* Effect.flip(restore(into, back))).message, /is no manifest of a backup/);
       }
       writeFileSync(join(into, "manifest.json"), written);
@@ -121,9 +134,37 @@ describe("a backup", { timeout: 60_000 }, () => {
       const other = yield* folderWith(5);
       assert.match((yield* Effect.flip(withLog(other.root, backup(other.root, into)))).message, /another stream/);
       yield* withLog(root, appendAll("later", 10));
+      yield* withLog(root, World.project(root));
+      writeFileSync(join(root, "config.json"), "{}");
       World.flipEvent(root, 15);
       assert.match((yield* Effect.flip(withLog(root, backup(root, into)))).message, /hole at sequence 15/);
       assert.strictEqual(readFileSync(join(into, "manifest.json"), "utf8"), manifest);
+      assert.deepStrictEqual(yield* Restore.faults(into, yield* Restore.open(into), onProgress), []);
+      yield* restore(into, join(into, "..", "back"));
+    }),
+  );
+
+  it.live("has the databases that a rebuild has kept, damaged ones too, and of two runs the files of the newer", () =>
+    Effect.gen(function* () {
+      const { back, into } = yield* folders;
+      const { root } = yield* folderWith(5);
+      writeFileSync(join(root, "recollect-7.db"), "no database any more");
+      Generations.keep(join(root, "recollect-7.db"), "It holds what nothing else does.");
+      yield* withLog(root, backup(root, into));
+      yield* withLog(root, backup(root, into));
+      // A folder of that name is another program's, unless a manifest says otherwise.
+      mkdirSync(join(into, "files"));
+      const ofRuns = () => readdirSync(into).filter((name) => name.startsWith("files-"));
+      assert.lengthOf(ofRuns(), 1);
+      mkdirSync(join(into, `files-${Date.now()}`));
+      yield* withLog(root, backup(root, into));
+      assert.lengthOf(ofRuns(), 1);
+      assert.isTrue(existsSync(join(into, "files")));
+      yield* restore(into, back);
+      assert.strictEqual(readFileSync(join(back, "recollect-7.db"), "utf8"), "no database any more");
+      assert.deepStrictEqual(KeptFiles.kept(join(back, "recollect.db")), [
+        { name: "recollect-7.db", why: "It holds what nothing else does." },
+      ]);
     }),
   );
 

@@ -379,6 +379,23 @@ describe("healing", { timeout: 60_000 }, () => {
     }),
   );
 
+  it.live("loses no event of a stream that was written on whose row in the ledger is damaged", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(10);
+      const older = join(yield* temporaryFolder, "older");
+      World.copyStore(root, older);
+      yield* withLog(root, Effect.andThen(appendAll("later", 10), World.project(root)));
+      World.putStoreBack(root, older);
+      yield* withLog(root, Effect.andThen(append("since"), append("later 3")));
+      World.changeRow(root, 13);
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.strictEqual(typeOf(after[12]), "recollect.event_lost");
+      const named = after.map((entry) => World.dataOf(entry)["messageId"]);
+      assert.deepStrictEqual(named.slice(20, 22), ["since", "later 3"]);
+    }),
+  );
+
   it.live("makes the stream from the ledger alone where its files are gone", () =>
     Effect.gen(function* () {
       const { before, root } = yield* folderWith(25);

@@ -174,14 +174,16 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
       }),
   );
 
-  it.effect("count calls, outcomes and durations by tool, agent, project and day", () =>
+  it.effect("count calls, outcomes and durations by tool, server, agent, project, day and month", () =>
     Effect.gen(function* () {
       const by: Readonly<Record<string, readonly [string, (one: Called) => string]>> = {
         tool: ["tool_name", (one) => one.tool],
+        server: ["server", (one) => String(one.server ?? null)],
         agent: ["agent", (one) => known.agentOf(one.thread)],
         project: ["project", (one) => known.projectOf(one.thread)],
         thread: ["thread_id", (one) => one.thread],
         day: ["day", (one) => dayIn("Asia/Kathmandu")(one.at)],
+        month: ["month", (one) => dayIn("Asia/Kathmandu")(one.at).slice(0, 7)],
       };
       for (const [name, [column, of]] of Object.entries(by)) {
         const { rows } = yield* run("tools", { by: name, zone: "Asia/Kathmandu" });

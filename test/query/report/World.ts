@@ -21,6 +21,8 @@ export interface Called {
   readonly at: number;
   readonly thread: string;
   readonly tool: string;
+  /** Undefined: built in. One tool is offered by two servers, and by none. */
+  readonly server: string | undefined;
   readonly outcome: "ok" | "error" | "unknown";
   readonly millis: number | undefined;
   readonly argumentsBytes: number;
@@ -122,6 +124,7 @@ const make = (): Known => {
         parts: [{ type: "text", text: "done" }],
       });
       const tool = tools[(one * 5 + round * round) % tools.length] ?? "Read";
+      const server = round % 3 === 0 ? undefined : `server-${round % 3}`;
       const given = { path: round < 6 ? "same" : `other-${round}` };
       const isCut = round === 11;
       const outcome = isCut ? "unknown" : round % 5 === 4 ? "error" : "ok";
@@ -131,13 +134,14 @@ const make = (): Known => {
         at: at + 2000,
         thread: id,
         tool,
+        server,
         outcome,
         millis,
         arguments: JSON.stringify(given),
         argumentsBytes: JSON.stringify(given).length,
         resultBytes: isCut ? 0 : result.length,
       });
-      put("thread.tool_called", id, at + 2000, { callId: `c${round}`, name: tool, arguments: given });
+      put("thread.tool_called", id, at + 2000, { callId: `c${round}`, name: tool, server, arguments: given });
       if (!isCut)
         put("thread.tool_returned", id, at + 2000 + (millis ?? 0), {
           callId: `c${round}`,

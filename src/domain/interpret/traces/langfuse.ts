@@ -4,11 +4,13 @@
  * Room: domain.
  *
  * Choices: a GENERATION is a call of a model, whose input repeats the conversation (`TraceMessages`); a TOOL is a call
- * and its result; spans, agents and chains hold those, and are notices. Langfuse counts what was cached inside the input
- * or beside it as the framework told it, so nothing is said about that.
+ * and its result; spans, agents and chains hold those, and are notices. A part of the tokens (cached, reasoning) stands beside
+ * its whole under the names of Langfuse's own SDKs, and inside it under those that a framework's spans gave; the total of all
+ * says which, where it is stated. The cost is the one that was provided, else Langfuse's own.
  */
 import type { Fact } from "../../Fact.ts";
-import { countAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../Json.ts";
+import type { TokenUsage } from "../../thread/Content.ts";
+import { amountAt, countAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../Json.ts";
 import { threadKey, toolCalled, toolReturned } from "../calls.ts";
 import { describe } from "../describe.ts";
 import { idAt, noted, notUnderstood, parsed } from "../facts.ts";
@@ -54,6 +56,43 @@ const millisBetween = (line: JsonObject): number | undefined => {
   return Number.isNaN(end - start) ? undefined : end - start;
 };
 
+/** The first count that stands under one of the names. */
+const firstCount = (value: unknown, ...names: ReadonlyArray<string>): number | null => {
+  for (const name of names) {
+    const found = countAt(value, name);
+    if (found !== undefined) return found;
+  }
+  return null;
+};
+
+const usageOf = (line: JsonObject): TokenUsage => {
+  const details = objectAt(line, "usageDetails") ?? objectAt(line, "usage");
+  const input = firstCount(details, "input") ?? firstCount(line, "inputUsage", "promptTokens");
+  const output = firstCount(details, "output") ?? firstCount(line, "outputUsage", "completionTokens");
+  const cachedBeside = firstCount(details, "input_cached_tokens", "input_cache_read", "cache_read_input_tokens");
+  const reasoningBeside = firstCount(details, "output_reasoning_tokens", "output_reasoning");
+  const total = countAt(details, "total");
+  const isInside = total === undefined ? undefined : total === (input ?? 0) + (output ?? 0);
+  return {
+    input,
+    output,
+    cacheRead: cachedBeside ?? firstCount(details, "prompt_details.cache_read"),
+    cacheWrite: firstCount(details, "input_cache_creation", "cache_creation_input_tokens"),
+    reasoning: reasoningBeside ?? firstCount(details, "completion_details.reasoning"),
+    cacheInInput: isInside ?? cachedBeside === null,
+    reasoningInOutput: isInside ?? reasoningBeside === null,
+  };
+};
+
+/** Its cost in US dollars; a 0 without details is of a model that Langfuse has no price for. */
+const costOf = (line: JsonObject): number | undefined => {
+  const detailed = ["providedCostDetails", "costDetails"].flatMap(
+    (name) => amountAt(objectAt(line, name), "total") ?? [],
+  );
+  const sum = amountAt(line, "totalCost") ?? amountAt(line, "calculatedTotalCost");
+  return detailed[0] ?? (sum === 0 ? undefined : sum);
+};
+
 const generation = (line: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
   const model = stringAt(line, "model");
@@ -62,15 +101,9 @@ const generation = (line: JsonObject, context: EntryContext, carry: Carry): Inte
   messages.say(messagesIn(line["input"]), "user");
   messages.say(answerIn(line["output"]), "assistant", { model });
   facts.push(...messages.facts);
-  const details = objectAt(line, "usageDetails") ?? objectAt(line, "usage");
-  const usage = {
-    input: countAt(details, "input") ?? countAt(line, "inputUsage") ?? countAt(line, "promptTokens") ?? null,
-    output: countAt(details, "output") ?? countAt(line, "outputUsage") ?? countAt(line, "completionTokens") ?? null,
-    cacheRead: countAt(details, "input_cache_read") ?? countAt(details, "prompt_details.cache_read") ?? null,
-    cacheWrite: countAt(details, "input_cache_creation") ?? null,
-    reasoning: countAt(details, "output_reasoning") ?? countAt(details, "completion_details.reasoning") ?? null,
-  };
-  if (Object.values(usage).some((count) => count !== null)) {
+  const usage = usageOf(line);
+  const costUsd = costOf(line);
+  if (costUsd !== undefined || Object.values(usage).some((count) => typeof count === "number")) {
     const id = idAt(line, "id") ?? context.eventId;
     facts.push({
       _tag: "TokensUsed",
@@ -79,6 +112,7 @@ const generation = (line: JsonObject, context: EntryContext, carry: Carry): Inte
       messageId: messages.lastId,
       model,
       usage,
+      costUsd,
     });
   }
   if (facts.length === 0) facts.push(noted("generation", stringAt(line, "name")));

@@ -12,7 +12,7 @@
  *   not count.
  */
 import type { Fact } from "../../Fact.ts";
-import { countAt, type JsonObject, type JsonValue, stringAt } from "../../Json.ts";
+import { amountAt, countAt, type JsonObject, type JsonValue, stringAt } from "../../Json.ts";
 import { threadKey, toolCalled, toolReturned } from "../calls.ts";
 import { describe } from "../describe.ts";
 import { noted, notUnderstood, parsed } from "../facts.ts";
@@ -172,6 +172,7 @@ const usageOf = (span: Span, told: Told, messageId: string | undefined): Readonl
       model: told.model,
       provider: told.provider,
       usage: { ...usage, cacheInInput: true },
+      costUsd: amountAt(attributes, "gen_ai.usage.cost") ?? amountAt(attributes, "llm.cost.total"),
     },
   ];
 };

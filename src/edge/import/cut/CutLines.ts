@@ -104,7 +104,9 @@ export const parseShown = (bytes: Buffer): JsonValue | undefined =>
   parse(bytes) ?? (isUtf8(bytes) ? undefined : parse(Buffer.from(bytes.toString("utf8"))));
 
 /** The objects that stand joined on a line, or undefined when the line is anything else. */
-const joinedOf = (bytes: Buffer): ReadonlyArray<{ readonly raw: Buffer; readonly value: JsonValue }> | undefined => {
+export const joinedOf = (
+  bytes: Buffer,
+): ReadonlyArray<{ readonly raw: Buffer; readonly value: JsonValue }> | undefined => {
   const outline = valuesOf(bytes);
   if (outline.problem !== undefined || outline.roots.length < 2) return undefined;
   const pieces: Array<{ readonly raw: Buffer; readonly value: JsonValue }> = [];

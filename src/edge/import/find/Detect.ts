@@ -11,7 +11,7 @@ import { isUtf8 } from "node:buffer";
 import { Clock, Effect } from "effect";
 import { isObject, type JsonValue } from "../../../domain/Json.ts";
 import { type Chat, chatOf, chatParts, type Read } from "../formats/ChatFormats.ts";
-import { type Line, LineSplitter, maxLineBytes, parse, parseShown, withoutMark } from "../cut/CutLines.ts";
+import { joinedOf, type Line, LineSplitter, maxLineBytes, parse, parseShown, withoutMark } from "../cut/CutLines.ts";
 import { type Format, lineFormats, type TextFormat } from "../Entry.ts";
 import { explains } from "../Explains.ts";
 import { forEachChunk, readRange, readWhole } from "./FileBytes.ts";
@@ -71,11 +71,13 @@ const firstLines = (file: Found, limits: { readonly lines: number; readonly byte
     return lines.slice(0, limits.lines);
   });
 
-/** The values of some lines. */
+/** The values of some lines, those that stand joined on one too. */
 const valuesIn = (lines: ReadonlyArray<Line>): ReadonlyArray<JsonValue> =>
   lines.flatMap(({ bytes, number }) => {
-    const value = bytes === undefined ? undefined : parseShown(number === 1 ? withoutMark(bytes) : bytes);
-    return value === undefined ? [] : [value];
+    if (bytes === undefined) return [];
+    const line = number === 1 ? withoutMark(bytes) : bytes;
+    const value = parseShown(line);
+    return value === undefined ? (joinedOf(line) ?? []).map((joined) => joined.value) : [value];
   });
 
 /** The format of some lines; one that does not explain them is none. */

@@ -66,15 +66,16 @@ const kinds = [
 ];
 
 /**
- * SQL: names for sums by `key`, model and thread (`g`), and for the price of each of those models (`p`). Each model is looked up once,
- * however many rows it has.
+ * SQL: names for sums by `key`, model and thread (`g`), and for the price of each of those models (`p`). A model is its number, or the text
+ * that the head of the file says, so that each is spelled and looked up once, however many rows it has.
  */
 const priced = (key: string, from: string): string =>
-  `WITH g AS MATERIALIZED (SELECT ${key} AS it, a.model, a.thread_number, a.cost_usd IS NULL AS is_open, ${kinds
+  `WITH g AS MATERIALIZED (SELECT ${key} AS it, coalesce(a.model_number, a.model) AS model, a.thread_number, a.cost_usd IS NULL AS is_open, ${kinds
     .map((kind) => `sum(a.${kind}) AS ${kind}`)
     .join(", ")} ${from} GROUP BY 1, 2, 3, 4),
     prices AS MATERIALIZED (SELECT * FROM v_prices),
-    p AS MATERIALIZED (SELECT u.model, q.* FROM (SELECT DISTINCT model FROM g WHERE is_open = 1) u JOIN prices q ON q.priced_model = ${priceOf("u.model", "prices")})`;
+    p AS MATERIALIZED (SELECT u.model, q.* FROM (SELECT d.model, CASE typeof(d.model) WHEN 'integer' THEN ${textOf("d.model")} ELSE d.model END AS name
+      FROM (SELECT DISTINCT model FROM g WHERE is_open = 1) d) u JOIN prices q ON q.priced_model = ${priceOf("u.name", "prices")})`;
 
 const estimateOf = `CASE WHEN g.is_open = 1 THEN ((g.input_tokens - g.cache_read_tokens - g.cache_write_tokens) * p.input_usd_per_million
   + g.cache_read_tokens * p.cache_read_usd_per_million + g.cache_write_tokens * p.cache_write_usd_per_million
@@ -155,6 +156,9 @@ const families = `spent AS MATERIALIZED (SELECT g.thread_number, ${named("own_",
 const dearestFirst = (row: string): string =>
   `${["cost", "estimate", "d_cost", "d_estimate"].map((what) => `coalesce(${row}.${what}, 0)`).join(" + ")} DESC, ${row}.input + ${row}.output + ${row}.d_input + ${row}.d_output DESC`;
 
+const ofThread = (what: string): string =>
+  `(SELECT ${what} FROM v_threads t WHERE t.thread_id = ${textOf("a.thread")} AND t.tenant = :tenant)`;
+
 export const cost: Report = {
   name: "cost",
   title: "Cost",
@@ -204,10 +208,10 @@ export const cost: Report = {
         column("delegated_output_tokens", "tokens", "Tokens that they received."),
         column("delegated_threads", "count", "Threads of its sub-agents, and of theirs."),
       ],
-      sql: `${priced("a.is_sidechain", inAll)}, ${families} SELECT ${textOf("a.thread")}, coalesce(t.title, t.opening), t.cwd, a.cost, a.estimate, a.input, a.output,
-          a.d_cost, a.d_estimate, a.d_input, a.d_output, a.threads
-        FROM (SELECT * FROM threads x ORDER BY ${dearestFirst("x")}, ${textOf("x.thread")} LIMIT :limit) a
-          LEFT JOIN v_threads t ON t.thread_id = ${textOf("a.thread")} AND t.tenant = :tenant ORDER BY ${dearestFirst("a")}, 1`,
+      // Threads are asked one by one: joined, all of them would be made first for the few that are shown.
+      sql: `${priced("a.is_sidechain", inAll)}, ${families} SELECT ${textOf("a.thread")}, ${ofThread("coalesce(t.title, t.opening)")}, ${ofThread("t.cwd")},
+          a.cost, a.estimate, a.input, a.output, a.d_cost, a.d_estimate, a.d_input, a.d_output, a.threads
+        FROM (SELECT * FROM threads x ORDER BY ${dearestFirst("x")}, ${textOf("x.thread")} LIMIT :limit) a ORDER BY ${dearestFirst("a")}, 1`,
     },
   ],
 };

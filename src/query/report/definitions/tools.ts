@@ -7,12 +7,18 @@ import { column, type Dimension, dimensions, type Report, textOf, within, within
 
 const by: Readonly<Record<string, Dimension>> = {
   tool: { name: "tool_name", unit: "text", doc: "Name of the tool.", sql: "a.tool_name", key: "a.tool_number" },
-  server: { name: "server", unit: "text", doc: "Server that offers it; null for a built-in one.", sql: "a.server" },
+  server: {
+    name: "server",
+    unit: "text",
+    doc: "Server that offers it; null for a built-in one.",
+    sql: "a.server",
+    key: "a.server_number",
+  },
   ...dimensions,
 };
 
-/** Percentiles by nearest rank; the last is the longest. */
-const percents = [50, 95, 99, 100] as const;
+/** Percentiles by nearest rank. */
+const percents = [50, 95, 99] as const;
 
 const rate = "sum(a.errors) * 1.0 / nullif(sum(a.calls), 0)";
 
@@ -22,33 +28,40 @@ const sums = `sums AS MATERIALIZED (SELECT {key} AS it, sum(a.calls) AS calls, s
 const used =
   "s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0)";
 
-/** SQL: the duration at a share of those of a group `s`, counted from the nearer end of the index. */
-const atRank = (percent: number): string => {
-  const rank = `(s.timed * ${percent} + 99) / 100`;
-  const [order, place] = percent > 50 ? ["DESC", `s.timed - ${rank} + 1`] : ["ASC", rank];
-  return `(SELECT d.millis FROM (SELECT a.duration_millis AS millis, row_number() OVER (ORDER BY a.duration_millis ${order}) AS place
-          FROM v_call_durations a WHERE ${within("a")} AND {key} = s.it) d WHERE d.place = ${place} LIMIT 1)`;
-};
-
 /** SQL: the fraction at which `percentile_disc` finds the nearest rank of `timed` values. */
 const fraction = (percent: number): string =>
   `min(1.0, ((x.timed * ${percent} + 99) / 100 - 0.5) / max(1, x.timed - 1)) AS f${percent}`;
 
+const fractions = percents.map(fraction).join(", ");
+/** SQL: the durations of a group `s` at its fractions, and the longest, as a JSON array. */
+const millisAt = `json_array(${percents.map((percent) => `percentile_disc(a.duration_millis, s.f${percent})`).join(", ")}, max(a.duration_millis))`;
+const atPlaces = [0, 1, 2, 3].map((at) => `json_extract(s.millis_at, '$[${at}]')`).join(", ");
+
+/** SQL for tools and servers: the durations of a group are read tool by tool off an index, and never sorted together. */
+const byTool = `WITH ${sums},
+        top AS MATERIALIZED (SELECT x.*, ${fractions} FROM sums x ORDER BY x.calls DESC, {text x.it} LIMIT :limit),
+        tools AS MATERIALIZED (SELECT DISTINCT a.tool_number, {key} AS it FROM v_call_activity a WHERE ${within("a")}),
+        timed AS MATERIALIZED (SELECT s.*, (SELECT ${millisAt} FROM tools o CROSS JOIN v_call_durations a ON a.tool_number = o.tool_number
+            WHERE o.it IS s.it AND {key} IS s.it AND ${within("a")}) AS millis_at FROM top s)
+        SELECT {text s.it}, ${used}, ${atPlaces}, s.last_at FROM timed s ORDER BY s.calls DESC, 1`;
+
 /**
  * SQL for what is known of threads and days. Sums come in the order of the table for each quarter and thread, and only those are
- * grouped; the durations of a group are read thread by thread off an index: SQLite would sort all calls for either.
+ * grouped; the durations of a group are read thread by thread off an index: SQLite would sort all calls for either. A day is one piece
+ * of a thread's time, so that its first and last quarter say which calls are of it.
  */
 const byThread = `WITH parts AS MATERIALIZED (SELECT a.quarter_at, a.thread_number, a.thread_id, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors,
           sum(a.timed) AS timed, sum(a.duration_millis) AS duration_millis FROM v_call_activity a WHERE ${within("a")} GROUP BY 1, 2),
         sums AS MATERIALIZED (SELECT {by} AS it, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors, ${rate} AS rate,
           count(DISTINCT a.thread_number) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
           FROM parts a {join} GROUP BY 1),
-        top AS MATERIALIZED (SELECT x.*, row_number() OVER () AS number, ${[50, 95, 99].map(fraction).join(", ")} FROM sums x ORDER BY {order} LIMIT :limit),
-        places AS MATERIALIZED (SELECT DISTINCT a.thread_number, s.number FROM parts a {join} JOIN top s ON s.it IS {by}),
-        timed AS MATERIALIZED (SELECT s.*, (SELECT json_array(${[50, 95, 99].map((percent) => `percentile_disc(a.duration_millis, s.f${percent})`).join(", ")}, max(a.duration_millis))
-            FROM places p CROSS JOIN v_call_durations a ON a.thread_number = p.thread_number {joinTime} WHERE p.number = s.number AND ${within("a")}{sameTime}) AS millis_at
+        top AS MATERIALIZED (SELECT x.*, row_number() OVER () AS number, ${fractions} FROM sums x ORDER BY {order} LIMIT :limit),
+        places AS MATERIALIZED (SELECT s.number, a.thread_number, min(a.quarter_at) AS first, max(a.quarter_at) AS last
+          FROM parts a {join} JOIN top s ON s.it IS {by} GROUP BY 1, 2),
+        timed AS MATERIALIZED (SELECT s.*, (SELECT ${millisAt} FROM places p CROSS JOIN v_call_durations a ON a.thread_number = p.thread_number
+            WHERE p.number = s.number AND a.tenant = :tenant AND a.quarter_at BETWEEN p.first AND p.last) AS millis_at
           FROM top s)
-        SELECT s.it, ${used}, ${[0, 1, 2, 3].map((at) => `json_extract(s.millis_at, '$[${at}]')`).join(", ")}, s.last_at
+        SELECT s.it, ${used}, ${atPlaces}, s.last_at
         FROM timed s ORDER BY {order}`;
 
 export const tools: Report = {
@@ -85,21 +98,8 @@ export const tools: Report = {
         unit: "count",
         doc: "Calls by day.",
       },
-      // All durations are numbered once, in the order of groups, and only the places that are asked for are looked at again:
-      // SQLite would take as long for a window in each group, and as long again to group all rows once more.
-      sql: `WITH ${sums},
-        begun AS MATERIALIZED (SELECT it, timed, sum(timed) OVER (ORDER BY it) - timed AS start FROM sums WHERE timed > 0),
-        places AS MATERIALIZED (${percents.map((percent) => `SELECT it, ${percent} AS percent, start + (timed * ${percent} + 99) / 100 AS place FROM begun`).join(" UNION ALL ")}),
-        listed AS (SELECT a.duration_millis AS millis, row_number() OVER (ORDER BY {by}, a.duration_millis) AS place
-          FROM v_call_durations a {join} WHERE ${within("a")}),
-        p (it, p50, p95, p99, longest) AS (SELECT w.it, ${percents.map((percent) => `max(d.millis) FILTER (WHERE w.percent = ${percent})`).join(", ")}
-          FROM listed d CROSS JOIN places w ON w.place = d.place GROUP BY 1)
-        SELECT s.it, ${used}, p.p50, p.p95, p.p99, p.longest, s.last_at
-        FROM sums s LEFT JOIN p ON p.it IS s.it ORDER BY s.calls DESC, s.it LIMIT :limit`,
+      sql: byTool,
       sqlByThread: byThread,
-      // The durations of one tool are in order in an index: each place is counted there.
-      sqlByNumber: `WITH ${sums} SELECT {text s.it}, ${used}, ${percents.map(atRank).join(", ")}, s.last_at
-        FROM sums s ORDER BY s.calls DESC, 1 LIMIT :limit`,
     },
     {
       name: "context",
