@@ -313,10 +313,31 @@ const rank = (candidates: ReadonlyArray<Candidate>, finder: Finder, texts: Texts
 };
 
 const detailSql = (source: Source): string =>
-  `SELECT ${source.messageId} AS message_id, ${source.callId} AS tool_call_id, ${source.tool} AS tool_name
-   FROM ${source.table} r ${joinsOf(source)} WHERE r.id = :id`;
+  `SELECT r.id, ${source.messageId} AS message_id, ${source.callId} AS tool_call_id, ${source.tool} AS tool_name
+   FROM json_each(:ids) i CROSS JOIN ${source.table} r ON r.id = i.value ${joinsOf(source)}`;
 
 type Detail = Pick<SearchHit, "messageId" | "toolCallId" | "toolName">;
+
+/**
+ * Details of hits, asked once for each source.
+ *
+ * Decision: together, because a statement over three tables costs 70 to 320 µs however few rows it gives, and 30 hits are shown.
+ */
+const detailsOf = (db: Database, hits: ReadonlyArray<Candidate>): ReadonlyMap<Candidate, Detail> => {
+  const bySource = Map.groupBy(hits, ({ source }) => source);
+  return new Map(
+    [...bySource].flatMap(([source, own]) => {
+      const ids = JSON.stringify(own.map(({ id }) => id));
+      const found = new Map(
+        all<Detail & { readonly id: number }>(db, detailSql(source), { ids }).map((one) => [one.id, one]),
+      );
+      return own.flatMap((hit) => {
+        const detail = found.get(hit.id);
+        return detail === undefined ? [] : [[hit, detail] as const];
+      });
+    }),
+  );
+};
 
 /** A text and where in it the words stand: its head where they stand there, and nothing is put in its place. */
 const markedText = (
@@ -332,8 +353,8 @@ const markedText = (
 };
 
 const hitOf = (
-  db: Database,
   one: Candidate,
+  detail: Detail | undefined,
   how: {
     readonly finder: Finder;
     readonly texts: Texts;
@@ -341,7 +362,6 @@ const hitOf = (
     readonly shown: SearchFilter["shown"];
   },
 ) => {
-  const [detail] = all<Detail>(db, detailSql(one.source), { id: one.id });
   const { text, marks } = markedText(one, how);
   const snippet = around(text, marks, how.width);
   return {
@@ -374,13 +394,18 @@ export const search = (db: Database, filter: SearchFilter, now: number): SearchA
       .toSorted((left, right) => right.score - left.score)
       .slice(0, limitOf(filter));
     const how = { finder, texts, width: filter.width ?? 160, shown: filter.shown };
+    const mostHits = filter.hitsPerThread ?? 3;
+    const details = detailsOf(
+      db,
+      best.flatMap(({ hits }) => hits.slice(0, mostHits).map(({ one }) => one)),
+    );
     return {
       threads: best.flatMap(({ hits }) => {
         const [first] = hits;
         if (first === undefined) return [];
         const { tenantName, thread: name } = first.one;
         const [thread] = all<ThreadRow>(db, threadSql, { thread: name, tenantName });
-        const shown = hits.slice(0, filter.hitsPerThread ?? 3).map(({ one }) => hitOf(db, one, how));
+        const shown = hits.slice(0, mostHits).map(({ one }) => hitOf(one, details.get(one), how));
         return thread === undefined ? [] : [{ thread, count: hits.length, hits: shown }];
       }),
       total: threads.size,
