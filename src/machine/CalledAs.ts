@@ -136,3 +136,10 @@ export const asCalled = (text: string, by?: Called): string => {
     command === undefined ? `${words} ` : `${words} ${command}${store}`,
   );
 };
+
+/** The same for a reader who may be another user, or on another machine: no path of this machine stands in it. */
+export const asCalledFromAfar = (text: string): string => {
+  if (!text.includes("recollect ")) return text;
+  const { words } = (called ??= { words: calledAs(), data: undefined });
+  return asCalled(text, { words: words.startsWith("node ") ? "recollect" : words, data: undefined });
+};

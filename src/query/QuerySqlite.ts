@@ -53,7 +53,7 @@ const readStatus = (db: Database, path: string, now: number): ReadModelStatus =>
   );
   const [noted] = all<{ readonly value: string }>(db, "SELECT value FROM engine WHERE key = 'condition'");
   const said = noted === undefined ? undefined : decodeCondition(noted.value);
-  const integrity = integrityOf(path);
+  const integrity = integrityOf(path, now);
   const condition = said !== undefined && Result.isSuccess(said) ? said.success : integrity.conditions[0];
   const [counts] = all<{ readonly threads: number; readonly events: number; readonly unknown: number }>(
     db,

@@ -61,3 +61,15 @@ export interface Selected {
   readonly columns: ReadonlyArray<string>;
   readonly rows: ReadonlyArray<ReadonlyArray<Value>>;
 }
+
+/** Two columns of one name would be one key of an object: the second is `name_2`. */
+export const distinct = (columns: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const taken = new Set(columns);
+  const seen = new Set<string>();
+  return columns.map((column) => {
+    let name = column;
+    for (let count = 2; seen.has(name) || (name !== column && taken.has(name)); count++) name = `${column}_${count}`;
+    seen.add(name);
+    return name;
+  });
+};

@@ -203,6 +203,12 @@ export const suite = (test: Tester) => {
       assert.strictEqual((yield* Effect.flip(third.read(later)))._tag, "FileMissing");
       clock.millis += 2_000;
       assert.strictEqual(textOf(yield* third.read(later)), "two");
+
+      const back = join(yield* folder, "c.txt");
+      yield* Effect.flip(third.read(back));
+      fs.writeFileSync(back, "three");
+      clock.millis -= 30 * 60_000;
+      assert.strictEqual(textOf(yield* third.read(back)), "three");
     }));
 
   test("forgets a path, a folder and everything in every process, and nothing beside", () =>

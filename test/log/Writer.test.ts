@@ -38,8 +38,11 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
       return { reply, close: () => waiting.delete(reply) };
     },
   };
+  const expected: Array<string> = [];
   const answer = (reply: string, headers: Uint8Array) => {
     const one = waiting.get(reply);
+    const said = /Nats-Expected-Last-Subject-Sequence: (\d+)/.exec(Buffer.from(headers).toString("latin1"));
+    if (said?.[1] !== undefined) expected.push(said[1]);
     const begins = Buffer.from(headers).includes("Nats-Batch-Sequence: 1\r\n");
     const next = begins ? "" : (says[Math.min(asked++, says.length - 1)] ?? "");
     if (typeof next === "object") return one?.onNoAnswer(next);
@@ -105,7 +108,7 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
     facts: () => facts,
     learn: Effect.succeed(facts),
   };
-  return { writer, asked: () => asked };
+  return { writer, asked: () => asked, expected };
 };
 
 const run = (writer: Writer, append: Append) =>
@@ -179,6 +182,26 @@ describe("an append", () => {
           const written = yield* run(writer, { history, events: [event(id)], expected: "any" });
           assert.deepEqual(written, [{ sequence: 10, duplicate: false }]);
         }
+      }),
+  );
+
+  it.effect(
+    "goes behind the end of a history that is remembered, and not again where its id is among those there",
+    () =>
+      Effect.gen(function* () {
+        const [there, other] = [event(fromContent("there")), event(fromContent("new"))];
+        const history = fresh();
+        const subject = subjectOf(history);
+        const headersThere = headersOf(there, history);
+        const stored = { sequence: 9, recordedAt: 1, subject, headers: headersThere, body: bodyOf(there) };
+        const { asked, expected, writer } = server([ack(12)], [stored]);
+        const whole = { since: Number.NEGATIVE_INFINITY, after: 0, covers: undefined, upTo: 11 };
+        writer.remembered.keep(subject, { ...whole, ids: new Map([[there.id, 9]]) });
+        const write = (one: typeof there) => run(writer, { history, events: [one], expected: "any" });
+        assert.deepEqual(yield* write(there), [{ sequence: 9, duplicate: true }]);
+        assert.strictEqual(asked(), 0);
+        assert.deepEqual(yield* write(other), [{ sequence: 12, duplicate: false }]);
+        assert.deepEqual(expected, ["11"]);
       }),
   );
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { readModels } from "../../projections/all.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Projector from "../../src/projection/Projector.ts";
+import * as LastVerified from "../../src/projection/verify/LastVerified.ts";
 import { integrityOf } from "../../src/projection/verify/Integrity.ts";
 import * as Scrubber from "../../src/projection/verify/Scrubber.ts";
 import { verify } from "../../src/projection/verify/Verify.ts";
@@ -70,7 +71,7 @@ describe("the scrubber's rest", () => {
       }
   });
 
-  it("is 49 times the work, by the clock or by the processor's time, whichever is longer", () => {
+  it("is 49 times the work at a share of 2 %, by the clock or by the processor's time, whichever is longer", () => {
     assert.closeTo(slice(15, 10).rest, 735, 1e-9);
     assert.closeTo(slice(15, 30).rest, 30 / share - 15, 1e-9);
   });
@@ -86,10 +87,10 @@ describe("the scrubber's rest", () => {
 describe("the scrubber", () => {
   it.live("has nothing to say of two copies that are equal, and says how far it has come", () =>
     Effect.gen(function* () {
-      const log = stubLog(conversation(450));
+      const log = stubLog(conversation(1_450));
       const path = yield* stored(log);
       const found = yield* scrubbed(log, path);
-      assert.deepInclude(found.scrub, { sequence: 450, head: 450, passes: 1, mended: 0 });
+      assert.deepInclude(found.scrub, { sequence: 1_450, head: 1_450, passes: 1, mended: 0 });
       assert.deepStrictEqual(found.conditions, []);
     }),
   );
@@ -201,6 +202,46 @@ describe("the scrubber", () => {
       );
       assert.deepInclude(integrityOf(path).conditions[0], { name: "copiesDiffer" });
       assert.match(integrityOf(path).conditions[0]?.message ?? "", /at 8/);
+    }),
+  );
+
+  it.live("looks at the full-text indexes where the clock was set back since the last look", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(50));
+      const path = yield* stored(log);
+      yield* scrubbed(log, path);
+      const state = JSON.parse(readFileSync(`${path}.scrub`, "utf8"));
+      const ahead = { ...state, sequence: 0, passes: 0, fullTextAt: Date.now() + 365 * 86_400_000 };
+      writeFileSync(`${path}.scrub`, JSON.stringify(ahead));
+      change(path, "INSERT INTO message_parts_fts(message_parts_fts) VALUES ('delete-all')");
+      assert.strictEqual((yield* scrubbed(log, path)).scrub.mended, 1);
+    }),
+  );
+
+  it.live("is believed before a verification of the future: that was made before the clock was set back", () =>
+    Effect.gen(function* () {
+      const path = join(yield* temporaryFolder, "recollect.db");
+      const now = 1_796_000_000_000;
+      const finding = { kind: "stream", ranges: [{ first: 3, last: 3 }], message: "the stream has lost it", at: now };
+      const none = {
+        sequence: 3,
+        head: 3,
+        at: now,
+        passes: 1,
+        finishedAt: now,
+        fullTextAt: now,
+        pending: [],
+        mended: 0,
+      };
+      writeFileSync(`${path}.scrub`, JSON.stringify({ ...none, findings: [finding] }));
+      for (const [verifiedAt, count] of [
+        [now - 1, 1],
+        [now + 1_000, 0],
+        [now + 3_600_000, 1],
+      ] as const) {
+        yield* LastVerified.write(path, { sequence: 3, chain: "00", at: verifiedAt });
+        assert.lengthOf(integrityOf(path, now + 2_000).conditions, count);
+      }
     }),
   );
 

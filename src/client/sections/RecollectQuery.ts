@@ -8,7 +8,7 @@ import type { HistoryFilter, HistoryPage } from "../../query/HistoryList.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import { Query } from "../../query/Query.ts";
-import { QueryRefused, type SqlParameters, type Value } from "../../query/Sql.ts";
+import { distinct, QueryRefused, type SqlParameters, type Value } from "../../query/Sql.ts";
 import type { PromiseRunner } from "../PromiseRunner.ts";
 import type { Section } from "./Section.ts";
 
@@ -22,7 +22,7 @@ export interface ListPage extends HistoryPage {
   readonly isCurrent: boolean;
 }
 
-/** A row by its columns' names; of two columns of one name, the last. */
+/** A row by its columns' names; of two columns of one name the second is `name_2`. */
 export type SqlRow = Readonly<Record<string, Value>>;
 
 /** Longest wait for the projector. */
@@ -71,7 +71,8 @@ export class RecollectQuery {
         const message = `The statement has more than ${maxRows} rows.`;
         return yield* new QueryRefused({ message, hint: "Give it a LIMIT, or run: recollect sql" });
       }
-      return found.map((row): SqlRow => Object.fromEntries(columns.map((name, at) => [name, row[at] ?? null])));
+      const names = distinct(columns);
+      return found.map((row): SqlRow => Object.fromEntries(names.map((name, at) => [name, row[at] ?? null])));
     });
     return this.#section.run(Effect.scoped(answered));
   }

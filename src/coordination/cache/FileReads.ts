@@ -100,7 +100,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const failed = (error: FileError, path: string, missingMillis: number): void => {
     counts.failed++;
     if (error._tag !== "FileMissing" || missingMillis === 0) return;
-    held.isMissing(path, { error, until: now() + missingMillis });
+    const since = now();
+    held.isMissing(path, { error, since, until: since + missingMillis });
   };
 
   /** A flight that was joined may have looked at the file before we asked: then it is asked once more. */
@@ -154,7 +155,7 @@ export const make = Effect.fnUntraced(function* (options: {
       return found;
     }
     const missing = held.missing.peek(path);
-    if (missing !== undefined && at < missing.until) {
+    if (missing !== undefined && at >= missing.since && at < missing.until) {
       counts.knownMissing++;
       return yield* missing.error;
     }

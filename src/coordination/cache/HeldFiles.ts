@@ -25,6 +25,8 @@ export interface Known {
 
 interface Missing {
   readonly error: FileMissing;
+  /** Before it, the clock was set back: nothing is known of that time. */
+  readonly since: number;
   readonly until: number;
 }
 

@@ -4,11 +4,13 @@
  * Room: edge.
  *
  * Prepared for all projects at once, so that a session's start reads a value in memory. Titles are other people's text:
- * one line each, cut, and said to be data.
+ * one line each, without secrets, cut, and said to be data.
  */
 import { cutText } from "../../domain/secret/CutText.ts";
-import { Effect, Stream } from "effect";
+import { Clock, Effect, Stream } from "effect";
+import * as Shown from "../../client/Shown.ts";
 import { Query } from "../../query/Query.ts";
+import type { SqlParameters } from "../../query/Sql.ts";
 
 /** Threads of one project, and projects in all. */
 const mostThreads = 5;
@@ -26,29 +28,31 @@ const oneLine = (text: unknown): string => {
 };
 
 const threadsSql = `SELECT cwd, thread_id, coalesce(title, opening, ''), tool, last_activity_at FROM v_threads
-  WHERE tenant = ? AND cwd IS NOT NULL AND parent_thread_id IS NULL AND deleted_at IS NULL
+  WHERE tenant = :tenant AND cwd IS NOT NULL AND parent_thread_id IS NULL
+    AND deleted_at IS NULL AND coalesce(expires_at, :now + 1) > :now
   ORDER BY last_activity_at DESC LIMIT ${mostRows}`;
 
 const tasksSql = `SELECT task_id, agent_type, status FROM v_tasks
-  WHERE tenant = ? AND status IN ('pending', 'starting', 'running', 'input_required') ORDER BY created_at DESC LIMIT ${mostTasks}`;
+  WHERE tenant = :tenant AND status IN ('pending', 'starting', 'running', 'input_required') ORDER BY created_at DESC LIMIT ${mostTasks}`;
 
-const rowsOf = Effect.fnUntraced(function* (sql: string, tenant: string) {
-  const query = yield* Query;
-  const { rows } = yield* query.sql(sql, [tenant]);
+const rowsOf = Effect.fnUntraced(function* (sql: string, values: SqlParameters) {
+  const query = Shown.shownQuery(yield* Query, yield* Shown.shown());
+  const { rows } = yield* query.sql(sql, values);
   return yield* Stream.runCollect(rows);
 }, Effect.scoped);
 
 /** A brief for each working directory that has threads. */
 export const prepare = Effect.fn("edge.prepareBriefs")(function* (tenant: string) {
+  const now = yield* Clock.currentTimeMillis;
   const byFolder = new Map<string, Array<string>>();
-  for (const [cwd, thread, title, tool, at] of yield* rowsOf(threadsSql, tenant)) {
+  for (const [cwd, thread, title, tool, at] of yield* rowsOf(threadsSql, { tenant, now })) {
     const lines = byFolder.get(String(cwd)) ?? [];
     if (lines.length >= mostThreads) continue;
     const day = typeof at === "number" || typeof at === "bigint" ? new Date(Number(at)).toISOString().slice(0, 16) : "";
     lines.push(`- ${day} ${oneLine(tool)} ${JSON.stringify(oneLine(title))} (thread ${oneLine(thread)})`);
     byFolder.set(String(cwd), lines);
   }
-  const tasks = yield* rowsOf(tasksSql, tenant).pipe(Effect.orElseSucceed(() => []));
+  const tasks = yield* rowsOf(tasksSql, { tenant }).pipe(Effect.orElseSucceed(() => []));
   const open = [...tasks].map(([id, type, status]) => `- ${oneLine(type)} ${oneLine(status)} (task ${oneLine(id)})`);
   const more = open.length === 0 ? "" : `\nOpen tasks:\n${open.join("\n")}`;
   return new Map(

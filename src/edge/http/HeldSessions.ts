@@ -16,15 +16,21 @@ import { refused, type Refused } from "./Problem.ts";
 export const leaseMillis = 30_000;
 const lookMillis = 1_000;
 /** Sessions at once: each keeps a presence that is written every ten seconds. */
-const mostSessions = 1_000;
+const mostSessions = 2_000;
+/** Of one tenant, so that one tenant cannot have them all. */
+export const mostOfOne = 1_000;
 
-const tooMany = refused({
-  status: 429,
-  code: "sessions",
-  detail: `${mostSessions} sessions are held over HTTP already.`,
-  hint: "End those that are over.",
-  retryAfter: leaseMillis / 1_000,
-});
+const tooMany = (tenant: string, most: number) =>
+  refused({
+    status: 429,
+    code: "sessions",
+    detail:
+      most === mostOfOne
+        ? `${mostOfOne} sessions of the tenant ${tenant} are held over HTTP already.`
+        : `${mostSessions} sessions are held over HTTP already.`,
+    hint: "End those that are over.",
+    retryAfter: leaseMillis / 1_000,
+  });
 const notHeld = (id: string) =>
   refused({
     status: 404,
@@ -34,6 +40,7 @@ const notHeld = (id: string) =>
   });
 
 interface Kept {
+  readonly tenant: string;
   readonly held: Held;
   readonly scope: Scope.Closeable;
   heardAt: number;
@@ -60,6 +67,12 @@ const make = Effect.gen(function* () {
   /** Open while there is anything to look after. */
   const some = yield* Latch.make(false);
 
+  const countOf = (tenant: string): number => {
+    let count = 0;
+    for (const one of kept.values()) if (one.tenant === tenant) count++;
+    return count;
+  };
+
   const ended = Effect.fnUntraced(function* (key: string, ending: Ending) {
     const there = kept.get(key);
     if (there === undefined) return;
@@ -80,13 +93,14 @@ const make = Effect.gen(function* () {
 
   return HeldSessions.of({
     register: Effect.fnUntraced(function* (tenant, options, source) {
-      if (kept.size >= mostSessions) return yield* tooMany;
+      if (countOf(tenant) >= mostOfOne) return yield* tooMany(tenant, mostOfOne);
+      if (kept.size >= mostSessions) return yield* tooMany(tenant, mostSessions);
       const scope = yield* Scope.make();
       const held = yield* Sessions.use((sessions) => sessions.register(options, { source })).pipe(
         Scope.provide(scope),
         Effect.onError(() => Scope.close(scope, Exit.void)),
       );
-      kept.set(keyOf(tenant, held.id), { held, scope, heardAt: yield* Clock.currentTimeMillis });
+      kept.set(keyOf(tenant, held.id), { tenant, held, scope, heardAt: yield* Clock.currentTimeMillis });
       yield* some.open;
       return held;
     }),

@@ -6,7 +6,7 @@
 import { Effect, Schema } from "effect";
 import { HttpServerRespondable, type HttpServerResponse, ProblemDetails } from "effect/http";
 import { HttpServerResponse as Response } from "effect/http";
-import { asCalled } from "../../machine/CalledAs.ts";
+import { asCalledFromAfar } from "../../machine/CalledAs.ts";
 
 /** Says what is wrong, by a name that stays (`code`), a sentence (`detail`) and what to do (`hint`). */
 export interface Problem {
@@ -48,7 +48,7 @@ export const toResponse = (problem: Problem): HttpServerResponse.HttpServerRespo
     status,
     detail,
     code,
-    ...(hint === undefined || hint === "" ? {} : { hint: asCalled(hint) }),
+    ...(hint === undefined || hint === "" ? {} : { hint: asCalledFromAfar(hint) }),
     ...more,
   });
   const headers = {

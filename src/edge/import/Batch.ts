@@ -64,6 +64,8 @@ export class Batch {
   private bytes = 0;
   /** Reason of the log's last refusal. */
   private reason = "";
+  /** Entries that the log did not take. */
+  refused = 0;
 
   constructor(options: {
     readonly log: EventLog["Service"];
@@ -173,6 +175,7 @@ export class Batch {
   }
 
   private refuse({ events, state }: Waiting): void {
+    this.refused += events.length;
     this.draft.refused.push({
       file: state.history.id,
       reason: `${events.length} entries are not taken by the log: ${this.reason}`,

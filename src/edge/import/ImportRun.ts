@@ -14,6 +14,8 @@ import { ReportDraft } from "./Report.ts";
 import type { Siblings } from "./find/Siblings.ts";
 import { countOnce, type FileThread, isInLog, Threads } from "./Threads.ts";
 
+export const changedWhileRead = "the file changed while it was read: import again";
+
 export class ImportRun {
   readonly tenant: string;
   readonly siblings: Siblings;
@@ -75,7 +77,7 @@ export class ImportRun {
       this.draft.refused.push({
         file: this.file,
         line: entry.line,
-        reason: "the file changed while it was read: import again",
+        reason: changedWhileRead,
       });
       return undefined;
     }

@@ -195,7 +195,8 @@ const makeTeller = (options: ImportOptions, files: ReadonlyArray<Found>, clock: 
 const makeStamping = (job: ImportRun, log: EventLog["Service"], options: ImportOptions) => {
   const stamps = options.format === undefined ? options.stamps : undefined;
   let waiting: Array<Stamp> = [];
-  const { draft } = job;
+  let refused = 0;
+  const { batch, draft } = job;
   const once = Effect.fnUntraced(function* <E, R>(file: Found, read: Effect.Effect<void, E, R>) {
     if (stamps === undefined) return yield* read;
     const fingerprint = yield* fingerprintOf(file.path, yield* Clock.currentTimeMillis);
@@ -210,7 +211,10 @@ const makeStamping = (job: ImportRun, log: EventLog["Service"], options: ImportO
     waiting.push({ path: file.path, fingerprint, format: isTaken ? draft.lastFormat : null, entries, reason });
   });
   const settle = Effect.gen(function* () {
-    yield* job.batch.flush();
+    yield* batch.flush();
+    // A batch is of many files: which of them is not whole in the log is not looked for.
+    if (batch.refused > refused) waiting = [];
+    refused = batch.refused;
     if (stamps === undefined || waiting.length === 0) return;
     const { lastSequence } = yield* log.info.pipe(Effect.retry(patience));
     stamps.keep(waiting, lastSequence);

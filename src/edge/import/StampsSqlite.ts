@@ -98,6 +98,15 @@ const schema = `CREATE TABLE IF NOT EXISTS stamps(
 const columns = "path, fingerprint, format, entries, reason";
 const valid = "path = ? AND tenant = ? AND created = ? AND sequence <= ? AND readers = ?";
 
+/** Locked, damaged, full, not ours: stamps only spare reading. */
+const orNothing = <A>(use: () => A): A | undefined => {
+  try {
+    return use();
+  } catch {
+    return undefined;
+  }
+};
+
 const openSync = (file: string, { created, lastSequence, tenant }: StampedStore) => {
   const database = new Database(file, { timeout: 5000 });
   // This user's alone, as everything in the data folder; the log of the database takes it over.
@@ -107,17 +116,19 @@ const openSync = (file: string, { created, lastSequence, tenant }: StampedStore)
   database.exec(schema);
   const select = database.prepare<unknown[], Stamp>(`SELECT ${columns} FROM stamps WHERE ${valid}`);
   const insert = database.prepare(`INSERT OR REPLACE INTO stamps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  const known = (path: string): Stamp | undefined => select.get(path, tenant, created, lastSequence, readers);
+  const known = (path: string): Stamp | undefined =>
+    orNothing(() => select.get(path, tenant, created, lastSequence, readers));
+  const keep = database.transaction((kept: ReadonlyArray<Stamp>, sequence: number) => {
+    for (const { entries, fingerprint, format, path, reason } of kept)
+      insert.run(path, tenant, created, sequence, readers, fingerprint, format, entries, reason);
+  });
   const stamps: Stamps = {
     known,
     find: (path, fingerprint) => {
       const found = known(path);
       return found?.fingerprint === fingerprint ? found : undefined;
     },
-    keep: database.transaction((kept: ReadonlyArray<Stamp>, sequence: number) => {
-      for (const { entries, fingerprint, format, path, reason } of kept)
-        insert.run(path, tenant, created, sequence, readers, fingerprint, format, entries, reason);
-    }),
+    keep: (kept, sequence) => void orNothing(() => keep(kept, sequence)),
   };
   return { database, stamps };
 };
@@ -125,13 +136,6 @@ const openSync = (file: string, { created, lastSequence, tenant }: StampedStore)
 /** The stamps in a file, for the scope; undefined where the file cannot be used: then everything is read. */
 export const openStamps = (file: string, store: StampedStore) =>
   Effect.acquireRelease(
-    Effect.sync(() => {
-      try {
-        return openSync(file, store);
-      } catch {
-        // Locked, damaged, not ours: stamps only spare reading.
-        return undefined;
-      }
-    }),
+    Effect.sync(() => orNothing(() => openSync(file, store))),
     (open) => Effect.sync(() => open?.database.close()),
   ).pipe(Effect.map((open) => open?.stamps));

@@ -250,8 +250,34 @@ export const open = (path: string): Opened | undefined => {
   }
 };
 
+/** Longest frame of an end, in bytes: a code and a signal. */
+const mostEndBytes = 1024;
+
+/**
+ * True where the last bytes may be the frame of an end. The daemon asks it of each session that lives, every ten seconds:
+ * reading 8 MB takes 50 ms of processor, this takes none.
+ */
+const mayBeWhole = (path: string): boolean => {
+  const descriptor = fs.openSync(path, "r");
+  try {
+    const { size } = fs.fstatSync(descriptor);
+    const tail = Buffer.alloc(Math.min(size, mostEndBytes));
+    fs.readSync(descriptor, tail, 0, tail.byteLength, size - tail.byteLength);
+    for (let at = tail.byteLength - headBytes; at >= 0; at--) {
+      const payload = tail.subarray(at + headBytes);
+      const isEnd = tail[at] === types.ended && tail.readUInt32BE(at + 17) === payload.byteLength;
+      if (isEnd && crc32(payload) === tail.readUInt32BE(at + 21)) return true;
+    }
+    return false;
+  } finally {
+    fs.closeSync(descriptor);
+  }
+};
+
 /** True when the session's process has said that it ended: the last frame tells. */
 export const isWhole = (path: string): boolean => {
+  // What passed may end with the same bytes, so the frames have the last word.
+  if (!mayBeWhole(path)) return false;
   let last: Frame | undefined;
   for (const frame of open(path)?.frames ?? []) last = frame;
   return last?._tag === "Ended";

@@ -88,8 +88,9 @@ export const record = Effect.fnUntraced(function* (given: {
       cwd,
       command,
     };
-    // The session began when the server was started, and is told of when it is known whose it is.
-    const id = idOf(sessionId, "started", begun.epochMillis);
+    // The session began when the server was started, and is told of when it is known whose it is. A journal knows less of it
+    // than its process (machine, lease), so the id is derived: of such a one the contents are not compared.
+    const id = EventId.fromContent("session.started", publisher.tenant, sessionId);
     return sessions.register({ ...data, id: sessionId }, { ...about(begun.epochMillis, client?.name), id }).pipe(
       Scope.provide(scope),
       Effect.onExit((exit) => Deferred.done(held, exit)),

@@ -103,6 +103,11 @@ const messageGet = async (connection: Connection, message: Msg, mine: string): P
 /** The server's answers one by one, until it has said that there are no more. */
 const directGet = ({ link, nc }: Connection, message: Msg, mine: string): Promise<void> =>
   new Promise((resolve) => {
+    if (!link.connected) {
+      respondStatus(message, 503, link.refused?.message ?? "NATS is away");
+      resolve();
+      return;
+    }
     const asked = ofTenant(questionIn(message), mine);
     const isMany = asked?.["batch"] !== undefined || asked?.["multi_last"] !== undefined;
     const of = asked === undefined ? "others" : whose(asked, mine);

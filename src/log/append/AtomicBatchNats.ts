@@ -119,6 +119,12 @@ const outcomeOf = (ack: PubAck): Outcome => {
         reason,
         hint: "The server's disk or its limits are full: free space, or raise max_file_store and the stream's max_bytes.",
       };
+    case apiCode.batchIncomplete:
+      return {
+        _tag: "Unable",
+        reason,
+        hint: "A message of it came late or not at all. Several daemons on one server take the batches of tenants apart: let one serve them.",
+      };
     case apiCode.batchDisabled:
       return {
         _tag: "Unable",

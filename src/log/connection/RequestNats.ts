@@ -82,7 +82,10 @@ export const apiCode = {
   messageTooLarge: 10054,
   noSpace: 10047,
   storeFailed: 10077,
+  /** JetStream is not available for the moment. */
+  unavailable: 10008,
   batchDisabled: 10174,
+  batchIncomplete: 10176,
   batchDuplicate: 10201,
   duplicateInFlight: 10158,
   /** The daemon's own, of what a tenant's user may not write: no number of the server's. */

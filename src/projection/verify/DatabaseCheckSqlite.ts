@@ -46,9 +46,9 @@ export const pageFaults = (db: Database.Database): ReadonlyArray<Fault> => {
 };
 
 /** An altered object is named; a file that cannot even say what it has is a fault of its pages. */
-export const schemaFaults = (db: Database.Database, making: Shape.Making): ReadonlyArray<Fault> => {
+export const schemaFaults = (db: Database.Database, wanted: ReadonlyArray<Shape.Piece>): ReadonlyArray<Fault> => {
   try {
-    return Shape.differences(Shape.piecesOf(db), Shape.expected(making))
+    return Shape.differences(Shape.piecesOf(db), wanted)
       .slice(0, most)
       .map((message): Fault => ({ what: "schema", message }));
   } catch (cause) {

@@ -6,7 +6,7 @@
 import Database from "better-sqlite3";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Projection } from "../Projection.ts";
-import type { Making } from "../ShapeSqlite.ts";
+import { expected, type Making } from "../ShapeSqlite.ts";
 import { checkpointFaults, type Fault, fullTextFaultsOf, pageFaults, schemaFaults } from "./DatabaseCheckSqlite.ts";
 
 export interface FileCheck {
@@ -22,7 +22,7 @@ const check = ({ checkpoints, file, fullText, making }: FileCheck): ReadonlyArra
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {
     return [
-      ...schemaFaults(db, making),
+      ...schemaFaults(db, expected(making)),
       ...checkpointFaults(db, checkpoints),
       ...pageFaults(db),
       ...(fullText.length === 0 ? [] : fullTextFaultsOf(file, fullText)),

@@ -56,12 +56,14 @@ const conditionOf = (finding: State.Finding): Condition => ({
   hint: hints[finding.kind],
 });
 
-/** Of the database at a path. Plain: three small files are looked at. */
-export const integrityOf = (path: string): Integrity => {
+/** Of the database at a path. Plain: three small files are looked at. `now`: epoch milliseconds. */
+export const integrityOf = (path: string, now = Number.POSITIVE_INFINITY): Integrity => {
   const { at, findings, finishedAt, head, mended, passes, sequence } = State.readSync(path);
   const verified = LastVerified.readSync(path);
-  // A verification that found nothing knows better, but it knows of no witness.
-  const standing = findings.filter((finding) => finding.kind === "witness" || finding.at > (verified?.at ?? 0));
+  // A verification that found nothing knows better, but it knows of no witness. One of the future was made before the clock
+  // was set back: it may be older than a finding.
+  const verifiedAt = verified === undefined || verified.at > now ? 0 : verified.at;
+  const standing = findings.filter((finding) => finding.kind === "witness" || finding.at > verifiedAt);
   return {
     scrub: { at, finishedAt, head, mended, passes, sequence },
     conditions: worstFirst.flatMap((kind) => standing.filter((finding) => finding.kind === kind)).map(conditionOf),

@@ -111,7 +111,7 @@ export const openSnapshot = (options: {
           accepted: attempt(() => acceptedIn(db)),
           deadLetters: attempt(() => db.prepare<[], number>("SELECT count(*) FROM dead_letters").pluck().get() ?? 0),
           faults: attempt(() => [
-            ...schemaFaults(db, Shape.makingOf({ projections, indexes: "all" })),
+            ...schemaFaults(db, Shape.expectedOf(projections)),
             ...checkpointFaults(db, projections),
             ...pageFaults(db),
           ]),

@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest";
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { Effect, FileSystem } from "effect";
+import { execFileSync } from "node:child_process";
 import { agentHooks, type HookOptions } from "../../../src/edge/hooks/install/AgentHooks.ts";
-import { countOf, installed, uninstalled } from "../../../src/edge/hooks/install/HookChange.ts";
+import { countOf, installed, NoHooks, uninstalled } from "../../../src/edge/hooks/install/HookChange.ts";
+import * as HookFiles from "../../../src/edge/hooks/install/HookFiles.ts";
 import { NoJson, read, valueOf } from "../../../src/edge/hooks/install/JsonText.ts";
 import { diffLines } from "../../../src/edge/hooks/install/LineDiff.ts";
 
@@ -101,6 +105,42 @@ describe("an install of hooks", () => {
     assert.strictEqual(text.split('"onFailure": "block"').length, 2);
     assert.notInclude(text, "--fail-closed");
   });
+
+  it("refuses a file whose hooks are no object of lists, in place of writing what is no JSON", () => {
+    const [claude] = inFiles;
+    assert.isDefined(claude);
+    if (claude === undefined) return;
+    for (const text of ["null", "[]", '"x"', '{"hooks":null}', '{"hooks":[]}', '{"hooks":{"PreToolUse":null}}'])
+      assert.throws(() => installed(claude, text, options), NoHooks, undefined, text);
+    // A list of hooks that is not one of ours is no matter.
+    assert.isAbove(countOf(claude, installed(claude, '{"hooks":{"Other":null}}', options)), 7);
+  });
+
+  it("names its script so that a shell takes every sign of its path as it is", () => {
+    const path = '/home/a$HOME/it\'s `here` \\"now"/recollect-hook.mjs';
+    for (const hooks of inFiles) {
+      const text = installed(hooks, undefined, { ...options, script: path });
+      const command = /"command": ("(?:[^"\\]|\\.)*")/.exec(text)?.[1] ?? "";
+      const line = JSON.parse(command) as string;
+      const words = execFileSync("sh", ["-c", line.replace(options.node, "printf '%s\\n'")], { encoding: "utf8" });
+      assert.strictEqual(words.split("\n")[0], path);
+      assert.strictEqual(installed(hooks, text, { ...options, script: path }), text);
+    }
+  });
+
+  it.live("writes nothing over what an agent or a person wrote after the change was shown", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const root = yield* fs.makeTempDirectoryScoped({ prefix: "recollect-hooks-" });
+      const file = `${root}/settings.json`;
+      yield* fs.writeFileString(file, '{"allowed":"meanwhile"}');
+      for (const before of ["{}", undefined]) {
+        const writing = HookFiles.writeFile({ root, agent: "codex", file, before, after: '{"hooks":{}}' });
+        assert.instanceOf(yield* Effect.flip(writing), HookFiles.HookFileTrouble);
+      }
+      assert.strictEqual(yield* fs.readFileString(file), '{"allowed":"meanwhile"}');
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  );
 
   it("refuses a file that is none, and shows what changes without the token", () => {
     for (const torn of ["{", '{"a":1,,}', "[1 2]", "{'a':1}", '{"a":1}x']) assert.throws(() => read(torn), NoJson);

@@ -207,6 +207,33 @@ describe("the door for hooks", { timeout: 240_000 }, () => {
     assert.hasAllKeys(cursor.body, ["additional_context"]);
   });
 
+  it("tells a session no secret of an earlier one's title, and nothing of a thread that is over", async () => {
+    const secret = `ghp_${"c3D4".repeat(9)}`;
+    const folder = join(door.folder, "told");
+    mkdirSync(folder);
+    const said = (session: string, content: string) =>
+      appendFileSync(
+        join(folder, `${session}.jsonl`),
+        `${JSON.stringify({ type: "user", uuid: `${session}-1`, sessionId: session, cwd: "/told", timestamp: "2026-03-02T00:00:00Z", message: { role: "user", content } })}\n`,
+      );
+    said("told-1", `use ${secret} for the upload`);
+    said("told-2", "a plan that is over");
+    await door.json(["import", folder]);
+    const authorization = `Bearer ${token}`;
+    const headers = { authorization, "content-type": "application/json" };
+    const over = await door.ask("/v1/threads/told-2/expire", { method: "POST", headers, body: '{"at":1}' });
+    assert.strictEqual(over.status, 201, over.text);
+    await eventually("SELECT thread_id FROM v_threads WHERE cwd = '/told' AND expires_at IS NULL", [
+      { thread_id: "told-1" },
+    ]);
+    const start = { session_id: "session-4", hook_event_name: "SessionStart", source: "startup", cwd: "/told" };
+    let body = "{}";
+    while (body === "{}") body = JSON.stringify((await post("/hooks/claude-code?brief=1", start)).body);
+    assert.include(body, "for the upload");
+    assert.notInclude(body, secret);
+    assert.notInclude(body, "a plan that is over");
+  });
+
   it("refuses by name and reason what is no hook, and who has no token", async () => {
     assert.deepInclude((await post("/hooks/nobody", {})).body, { code: "agent", status: 404 });
     for (const payload of ["{torn", "[]", "{}"])

@@ -36,6 +36,47 @@ describe("a request over HTTP that lacks what its verb needs", { timeout: 120_00
   });
 });
 
+describe("a conversation as it was, over HTTP", { timeout: 120_000 }, () => {
+  const path = "/v1/threads/then-1";
+  const texts = (answer: Answer) =>
+    shape<{ messages: ReadonlyArray<{ text: string }> }>(answer).messages.map(({ text }) => text);
+  let second = 0;
+
+  it("is that of then in every form, page by page, and a full last page has no next", async () => {
+    await post(`${path}/messages`, { role: "user", text: "one" });
+    second = Number((await post(`${path}/messages`, { role: "user", text: "two" })).json()["sequence"]);
+    const last = (await post(`${path}/messages`, { role: "user", text: "three" })).json()["sequence"];
+    for (;;) if ((await get(`/v1/threads?limit=1`)).json()["isCurrent"] === true) break;
+    const then = `${path}/messages?atSequence=${second}`;
+    assert.deepStrictEqual(texts(await get(then)), ["one", "two"]);
+    assert.notInclude((await get(then, { accept: "application/x-ndjson" })).text, "three");
+    const full = await get(`${path}/messages?atSequence=${last}&limit=3`);
+    assert.deepStrictEqual([texts(full), full.json()["next"]], [["one", "two", "three"], undefined]);
+    const page = await get(`${path}/messages?atSequence=${last}&limit=2`);
+    const cursor = page.json()["next"];
+    assert.deepStrictEqual(texts(await get(`${path}/messages?atSequence=${last}&cursor=${cursor}`)), ["three"]);
+    // A cursor of the one is no place in the other.
+    assert.strictEqual((await get(`${path}/messages?cursor=${cursor}`)).status, 400);
+    assert.strictEqual((await get(`${path}/messages?atSequence=${last}&cursor=1`)).status, 400);
+  });
+
+  it("is as hidden as the thread is, and read by who asks for what is hidden", async () => {
+    await post(`${path}/delete`, {});
+    for (;;) if ((await get(`/v1/threads?limit=1`)).json()["isCurrent"] === true) break;
+    assert.deepStrictEqual(texts(await get(`${path}/messages?atSequence=${second}`)), []);
+    assert.deepStrictEqual(texts(await get(`${path}/messages?atSequence=${second}&deleted=true`)), ["one", "two"]);
+    // By the whole record of then it was not hidden.
+    let then = await get(`${path}/messages?asOf=${second}`);
+    while (then.status === 503) then = await get(`${path}/messages?asOf=${second}`);
+    assert.deepStrictEqual(texts(then), ["one", "two"], then.text);
+  });
+
+  it("has both of two columns of one name, as the command line has them", async () => {
+    const answer = await post("/v1/sql", { statement: "SELECT 1 AS n, 2 AS n", durable: undefined });
+    assert.deepStrictEqual(JSON.parse(answer.text), [{ n: 1, n_2: 2 }]);
+  });
+});
+
 describe("events over HTTP", { timeout: 120_000 }, () => {
   it("are appended one by one, and are one event under one id however often they are sent", async () => {
     const event = { type: "x.acme.noted", data: { n: 1 }, id: "once-1", actor: "ana" };

@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest";
+import { Recollect } from "../../../src/client/Recollect.ts";
 import { type Answer, Door } from "./Knock.ts";
 
 const door = new Door();
@@ -20,6 +21,7 @@ interface Claimed {
   readonly lease: string;
   readonly token: number;
   readonly attempt: number;
+  readonly leaseMillis: number;
   readonly request: { readonly message: string };
 }
 const submit = async (agentType: string, message: string, more: object = {}) => {
@@ -106,6 +108,23 @@ describe("tasks over HTTP", { timeout: 120_000 }, () => {
     await post("/v1/leases/complete", { lease: asker.lease });
     const dead = shape<{ tasks: ReadonlyArray<{ task_id: string }> }>(await get("/v1/tasks?agentType=asker"));
     assert.lengthOf(dead.tasks, 1);
+  });
+
+  it("keep their lease while a request waits for an answer, however long that is", async () => {
+    const client = await Recollect.connect({ data: door.data, leaseMillis: 1_500 });
+    const worker = client.tasks.work({ agentTypes: ["patient"], run: () => "first" });
+    const first = await client.tasks.submit({ agentType: "patient" });
+    await client.tasks.result(first.taskId);
+    await worker.stop();
+    await client.close();
+    await submit("patient", "which?");
+    const { lease, leaseMillis } = await claim("patient");
+    assert.strictEqual(leaseMillis, 1_500);
+    const asked = await post("/v1/leases/ask", { lease, message: "left or right?", waitMillis: 5_000 });
+    assert.deepStrictEqual(asked.json(), { answered: false });
+    const none = await post("/v1/tasks/claim", { agentTypes: ["patient"], waitMillis: 100 });
+    assert.strictEqual(none.status, 204, none.text);
+    assert.strictEqual((await post("/v1/leases/complete", { lease })).status, 200);
   });
 
   it("are refused to a forged lease, to another tenant's, and to a token that may not", async () => {

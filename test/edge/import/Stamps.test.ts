@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect } from "effect";
-import { renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fingerprintOf, openStamps, type Stamps } from "../../../src/edge/import/StampsSqlite.ts";
-import { EventLog } from "../../../src/log/EventLog.ts";
+import { AppendRefused, EventLog } from "../../../src/log/EventLog.ts";
 import { ahead } from "../../support/ahead.ts";
 import { claude, claudeLines, folderOf, importAll, withLog, world } from "./World.ts";
 
@@ -97,6 +97,44 @@ describe("an import with stamps", () => {
       assert.deepInclude(yield* importLater(paths, { stamps, format: "claude-code" }), {
         unchanged: 0,
       });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("imports all the same where the file of stamps cannot be read or written any longer", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 20), "b.jsonl": claudeLines("t", 0, 20) });
+      const stampFolder = yield* folderOf({});
+      const file = join(stampFolder, "imports.db");
+      const kept = Array.from({ length: 2000 }, (_, n) => ({
+        path: `/${n}`,
+        fingerprint: "f",
+        format: "pi",
+        entries: 3,
+        reason: null,
+      }));
+      yield* Effect.scoped(Effect.map(stampsIn(stampFolder), (stamps) => stamps.keep(kept, 0)));
+      const damaged = readFileSync(file);
+      writeFileSync(file, damaged.fill(0x5a, 8192));
+      const report = yield* importLater(folder, { stamps: yield* stampsIn(stampFolder) });
+      assert.deepInclude(report, { files: 2, eventsAppended: 40 });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("gives no stamp to a file whose entries the log refused, whenever it refused them", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 20), "b.jsonl": claudeLines("t", 0, 20) });
+      const stampFolder = yield* folderOf({});
+      const isFull = withLog((log) => ({
+        appendAll: (appends) =>
+          appends.some(({ history }) => history.id === "s")
+            ? Effect.fail(new AppendRefused({ reason: "no room" }))
+            : log.appendAll(appends),
+      }));
+      const first = yield* importLater(folder, { stamps: yield* stampsIn(stampFolder) }).pipe(isFull);
+      assert.deepInclude(first, { eventsAppended: 20 });
+      assert.strictEqual(first.refused.length, 1);
+      const again = yield* importLater(folder, { stamps: yield* stampsIn(stampFolder) });
+      assert.deepInclude(again, { eventsAppended: 20, refused: [] });
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 });

@@ -1,10 +1,10 @@
 /** What a session leaves on disk when its recorder could not do its work, and who does it then. */
-import { assert, layer } from "@effect/vitest";
+import { assert, describe, it, layer } from "@effect/vitest";
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer } from "effect";
+import { Effect, Fiber, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import * as Journal from "../../../src/edge/wrap/Journal.ts";
 import * as Replay from "../../../src/edge/wrap/Replay.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -23,7 +23,14 @@ const hello = line({ id: 0, method: "initialize", params: { protocolVersion: "20
 const call = (id: number) => line({ id, method: "tools/call", params: { name: "echo", arguments: { id } } });
 
 /** A session of so many calls. Ends its input when all are answered, or kills the wrapper. */
-const session = async (options: { data: string; url: string; calls: number; kill?: boolean; flushMillis?: number }) => {
+const session = async (options: {
+  data: string;
+  url: string;
+  calls: number;
+  kill?: boolean;
+  killed?: Promise<void>;
+  flushMillis?: number;
+}) => {
   const words = ["--data", options.data, "--nats-url", options.url, "--", ...server];
   const [program = "", ...args] = wrapCommand(words);
   const env = { ...process.env, WRAP_FLUSH_MILLIS: String(options.flushMillis ?? 60_000) };
@@ -35,6 +42,7 @@ const session = async (options: { data: string; url: string; calls: number; kill
     answers += chunk.toString();
     if (answers.split("\n").length - 1 <= options.calls) return;
     if (options.kill === true) child.kill("SIGKILL");
+    else if (options.killed !== undefined) void options.killed.then(() => child.kill("SIGKILL"));
     else child.stdin.end();
   });
   child.stdin.write(hello + Array.from({ length: options.calls }, (_, index) => call(index + 1)).join(""));
@@ -58,6 +66,27 @@ const recorded = (after: number) =>
 
 const drained = (data: string, url: string) => SpoolDrainer.layer({ file: `${data}/spool.db`, url });
 
+describe("a journal", () => {
+  it.live("is over when its last frame says so, and not where what passed ends with the same bytes", () =>
+    Effect.gen(function* () {
+      const data = yield* World.temporaryFolder;
+      const at = { epochMillis: 1, monotonicMillis: 1 };
+      const journalOf = (sessionId: string) => new Journal.Journal(data, { sessionId, started: at } as never);
+      const over = journalOf("over");
+      assert.isFalse(Journal.isWhole(over.path));
+      over.passed("toServer", Buffer.from("a call"), at);
+      assert.isFalse(Journal.isWhole(over.path));
+      over.ended({ code: null, signal: "SIGKILL" }, at);
+      over.close();
+      assert.isTrue(Journal.isWhole(over.path));
+      const imitated = journalOf("imitated");
+      imitated.passed("toClient", readFileSync(over.path).subarray(-120), at);
+      imitated.close();
+      assert.isFalse(Journal.isWhole(imitated.path));
+    }).pipe(Effect.scoped),
+  );
+});
+
 layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
   it.effect(
     "that was killed in its first moment is recorded from its journal, once, by whoever comes next",
@@ -73,6 +102,34 @@ layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
         const all = Effect.map(recorded(before), (found) => found.ok === 3 && found.ended === 1);
         yield* World.until(all).pipe(Effect.provide(drained(data, url)));
         assert.deepStrictEqual(yield* recorded(before), { sessions: 1, calls: 3, ok: 3, ended: 1 });
+      }),
+    120_000,
+  );
+
+  it.effect(
+    "that was killed after its beginning was recorded has one beginning, and the end that its journal knows",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.NatsServer;
+        const data = yield* World.temporaryFolder;
+        const before = yield* head;
+        const seen = Promise.withResolvers<void>();
+        const running = yield* Effect.forkChild(
+          Effect.promise(() => session({ data, url, calls: 2, flushMillis: 1, killed: seen.promise })),
+        );
+        const moments = Effect.map(recordedAfter(before), (events) =>
+          only(factsIn(events), "SessionSeen").map(({ moment }) => moment),
+        );
+        const patient = Effect.gen(function* () {
+          while ((yield* moments).length === 0) yield* Effect.sleep(20);
+        });
+        yield* Effect.timeout(patient, 60_000);
+        seen.resolve();
+        yield* Fiber.join(running);
+        yield* World.until(Effect.map(Replay.all(data), () => Journal.journals(data).length === 0));
+        const all = Effect.map(recorded(before), (found) => found.ok === 2 && found.ended === 1);
+        yield* World.until(all).pipe(Effect.provide(drained(data, url)));
+        assert.deepStrictEqual(yield* moments, ["started", "ended"]);
       }),
     120_000,
   );

@@ -6,24 +6,12 @@
  * In pieces of some hundred rows, each one write: a result of any size takes the memory of one piece.
  */
 import { Effect, Stream } from "effect";
-import type { SqlResult, Value } from "../../../query/Sql.ts";
+import { distinct, type SqlResult, type Value } from "../../../query/Sql.ts";
 import * as Output from "../Output.ts";
 import { plain } from "./Figure.ts";
 import { columnsOf, grid, terminalWidth } from "./Grid.ts";
 
 export type Form = "json" | "ndjson" | "csv" | "csv-safe" | "table";
-
-/** Two columns of one name would be one key of an object: the second is `name_2`. */
-const distinct = (columns: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const taken = new Set(columns);
-  const seen = new Set<string>();
-  return columns.map((column) => {
-    let name = column;
-    for (let count = 2; seen.has(name) || (name !== column && taken.has(name)); count++) name = `${column}_${count}`;
-    seen.add(name);
-    return name;
-  });
-};
 
 type Rows = Pick<SqlResult, "columns" | "rows">;
 

@@ -12,7 +12,6 @@ import { type AgentHooks, agentHooks, type HookOptions } from "../../hooks/insta
 import { countOf, installed, uninstalled } from "../../hooks/install/HookChange.ts";
 import * as HookFiles from "../../hooks/install/HookFiles.ts";
 import { dropToken, ensureToken, heldToken } from "../../hooks/install/HookToken.ts";
-import { NoJson } from "../../hooks/install/JsonText.ts";
 import { diffLines } from "../../hooks/install/LineDiff.ts";
 import { Attach } from "../Attach.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
@@ -47,7 +46,7 @@ interface Change {
 
 const unreadable = (file: string, cause: unknown) =>
   new BadRequest({
-    message: `${file} cannot be changed: ${cause instanceof NoJson ? cause.message : String(cause)}.`,
+    message: `${file} cannot be changed: ${cause instanceof Error ? cause.message : String(cause)}.`,
     hint: "Nothing was changed. Mend the file, or put the hooks in by hand: docs/hooks.md says how.",
   });
 

@@ -53,7 +53,11 @@ export interface AgentHooks {
   readonly note?: string;
 }
 
-const quoted = (word: string): string => (/^[\w@%+=:,./~-]+$/.test(word) ? word : `"${word.replaceAll('"', '\\"')}"`);
+/** Quotes of the shell that runs the command: between single ones `sh` takes every sign as it is. */
+const quotes = (word: string): string =>
+  process.platform === "win32" ? `"${word.replaceAll('"', '\\"')}"` : `'${word.replaceAll("'", "'\\''")}'`;
+
+const quoted = (word: string): string => (/^[\w@%+=:,./~-]+$/.test(word) ? word : quotes(word));
 
 const commandOf = (
   agent: HookAgent,

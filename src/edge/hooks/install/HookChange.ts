@@ -51,12 +51,23 @@ export const without = (agent: HookAgent, text: string): string => {
   }
 };
 
+/** Hooks of a file that are not written as the agent has them: an entry of ours has no place there. */
+export class NoHooks extends Error {}
+
+const assertKind = ({ kind }: Node, wanted: Node["kind"], name: string): void => {
+  if (kind !== wanted) throw new NoHooks(`${name} is no ${wanted}`);
+};
+
 const withEntry = (text: string, event: string, entry: unknown): string => {
   const root = read(text);
+  assertKind(root, "object", "the file");
   const hooks = childOf(root, "hooks");
   if (hooks === undefined) return inserted(text, root, { [event]: [entry] }, "hooks");
+  assertKind(hooks, "object", '"hooks"');
   const list = childOf(hooks, event);
-  return list === undefined ? inserted(text, hooks, [entry], event) : inserted(text, list, entry);
+  if (list === undefined) return inserted(text, hooks, [entry], event);
+  assertKind(list, "array", `"hooks.${event}"`);
+  return inserted(text, list, entry);
 };
 
 /** Entries of ours by event. */
@@ -75,7 +86,7 @@ export const countOf = ({ agent, how }: AgentHooks, text: string | undefined): n
   return how.kind === "file" ? 1 : Object.keys(installedEntries(agent, text)).length;
 };
 
-/** The file as it is to be; `text` is what is there, undefined where no file is. Throws `NoJson`. */
+/** The file as it is to be; `text` is what is there, undefined where no file is. Throws `NoJson` or `NoHooks`. */
 export const installed = ({ agent, how }: AgentHooks, text: string | undefined, options: HookOptions): string => {
   if (how.kind === "file") return how.text(options);
   const entries = how.entries(options);

@@ -94,6 +94,13 @@ export const writeFile = Effect.fn("edge.writeHookFile")(function* (options: {
   const { after, agent, before, file, root } = options;
   const fs = yield* FileSystem.FileSystem;
   const path = yield* Path.Path;
+  // A person may have thought about the change for minutes, and an agent writes its own settings.
+  if ((yield* readFile(file)) !== before)
+    return yield* new HookFileTrouble({
+      path: file,
+      message: `${file} was changed meanwhile.`,
+      hint: "Nothing was changed in it. Run the command again: it shows the change anew.",
+    });
   const copy = before === undefined ? undefined : yield* backUp(root, agent, path.basename(file), before);
   const real = yield* realOf(file);
   const write = Effect.gen(function* () {

@@ -164,7 +164,7 @@ export const Threads = HttpApiGroup.make("threads")
       .annotate(OpenApi.Summary, "Every message, whole, page by page")
       .annotate(
         OpenApi.Description,
-        "`atTime` (epoch milliseconds) or `atSequence`: what had been said by then. `asOf`: the same by the whole record as it was, edits and deletions too. With `accept: application/x-ndjson` all of them, one a line.",
+        "`atTime` (epoch milliseconds) or `atSequence`: what had been said by then. `asOf`: the same by the whole record as it was, edits and deletions too. None of a thread that is hidden, but with `deleted=true`, nor of one that is unknown. With `accept: application/x-ndjson` all of them as they are now, one a line.",
       ),
 
     HttpApiEndpoint.post("say", "/:id/messages", { params: byId, payload: Saying, success: published, error: moving })

@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { Effect, Stream } from "effect";
+import { Clock, Effect, Stream } from "effect";
 import { HttpServerResponse } from "effect/http";
 import { type ReadMessage, readMessage } from "../../../client/ReadThread.ts";
 import { ThreadViews } from "../../../publish/thread/ThreadViews.ts";
@@ -30,12 +30,28 @@ const wrongCursor = refused({
   hint: "Give the `next` of the page before, or none.",
 });
 
-/** Number of messages before the page: a message keeps its place, whatever is said behind it. */
-const offsetOf = (cursor: string | undefined) => {
+const placeIn = (cursor: string | undefined, form: RegExp) => {
   if (cursor === undefined) return Effect.succeed(0);
-  const offset = /^\d{1,15}$/.test(cursor) ? Number(cursor) : Number.NaN;
-  return Number.isSafeInteger(offset) ? Effect.succeed(offset) : Effect.fail(wrongCursor);
+  const digits = form.exec(cursor)?.[1];
+  return digits === undefined ? Effect.fail(wrongCursor) : Effect.succeed(Number(digits));
 };
+
+/** Number of messages before the page: a message keeps its place, whatever is said behind it. */
+const offsetOf = (cursor: string | undefined) => placeIn(cursor, /^(\d{1,15})$/);
+
+/** The last sequence before a page of the conversation as it was; in another form, because it is no number of messages. */
+const sequenceOf = (cursor: string | undefined) => placeIn(cursor, /^after-(\d{1,15})$/);
+
+/** True for the conversation as it was, which the read models have. */
+export const isEarlier = ({ asOf, atSequence, atTime }: MessageQuery): boolean =>
+  [asOf, atSequence, atTime].some((one) => one !== undefined);
+
+/** True for a thread that is hidden in the record that is asked: now, or with `asOf` then. */
+const isHidden = Effect.fnUntraced(function* (threadId: string, tenant: string) {
+  const thread = yield* Query.use((reads) => reads.thread({ threadId, tenant }));
+  const now = yield* Clock.currentTimeMillis;
+  return thread !== undefined && (thread.deletedAt !== null || (thread.expiresAt ?? now + 1) <= now);
+});
 
 const all = (threadId: string, { deleted }: MessageQuery) =>
   Stream.unwrap(
@@ -63,16 +79,21 @@ const ofRow = (row: MessageRow): ReadMessage => ({
 const asItWas = Effect.fnUntraced(function* (threadId: string, query: MessageQuery) {
   const { tenant } = yield* Principal;
   const { atSequence, atTime, limit = usualPage } = query;
-  const after = yield* offsetOf(query.cursor);
-  const filter = given({ threadId, tenant, after, limit, upToSequence: atSequence, upToTime: atTime });
-  const rows = yield* Query.use((reads) => reads.messages({ threadId, ...filter }));
-  const next = rows.length < limit ? undefined : String(rows.at(-1)?.sequence);
-  return json({ messages: rows.map(ofRow), ...given({ next }) });
+  const after = yield* sequenceOf(query.cursor);
+  if (query.deleted !== "true" && (yield* isHidden(threadId, tenant))) return json({ messages: [] });
+  const filter = { threadId, tenant, ...given({ upToSequence: atSequence, upToTime: atTime }) };
+  const reads = yield* Query;
+  const rows = yield* reads.messages({ ...filter, after, limit });
+  const last = rows.at(-1)?.sequence;
+  const isMore =
+    last !== undefined &&
+    rows.length >= limit &&
+    (yield* reads.messages({ ...filter, after: last, limit: 1 })).length > 0;
+  return json({ messages: rows.map(ofRow), ...(isMore ? { next: `after-${last}` } : {}) });
 });
 
 export const messagePage = Effect.fnUntraced(function* (threadId: string, query: MessageQuery) {
-  const isEarlier = [query.atTime, query.atSequence, query.asOf].some((one) => one !== undefined);
-  if (isEarlier) return yield* asItWas(threadId, query);
+  if (isEarlier(query)) return yield* asItWas(threadId, query);
   const { limit = usualPage } = query;
   const offset = yield* offsetOf(query.cursor);
   const found = yield* Stream.runCollect(all(threadId, query).pipe(Stream.drop(offset), Stream.take(limit + 1)));

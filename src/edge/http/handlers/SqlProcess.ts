@@ -6,7 +6,7 @@
 import { Effect, Exit, Scope, Stream } from "effect";
 import { HttpServerRequest, HttpServerResponse } from "effect/http";
 import { auditedSql } from "../../../client/AuditedSql.ts";
-import type { SqlParameters, Value } from "../../../query/Sql.ts";
+import { distinct, type SqlParameters, type Value } from "../../../query/Sql.ts";
 import { Principal } from "../Guard.ts";
 import { refused } from "../Problem.ts";
 import { sqlAtOnce, tooManyStatements } from "../SqlAtOnce.ts";
@@ -56,8 +56,9 @@ const resultOf = Effect.fnUntraced(function* ({
   const { name } = yield* Principal;
   const options = { timeoutMillis: timeoutSeconds * 1000, personal };
   const { columns, rows } = yield* auditedSql({ statement, parameters, options, door: "http", actor: `http/${name}` });
+  const names = distinct(columns);
   const objectOf = (row: ReadonlyArray<Value>) =>
-    JSON.stringify(Object.fromEntries(columns.map((column, at) => [column, plain(row[at] ?? null)])));
+    JSON.stringify(Object.fromEntries(names.map((column, at) => [column, plain(row[at] ?? null)])));
   return Stream.map(rows, objectOf);
 });
 

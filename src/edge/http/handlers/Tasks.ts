@@ -78,12 +78,20 @@ const acts = {
 
 const settles = new Set<string>(["complete", "fail", "time-out", "release", "defer"]);
 
+/** Beats of the lease while a request waits: its worker is there, and can say nothing else meanwhile. */
+const beats = 3;
+
 /** Asks, and waits for the answer for a while; asked again under the same key it goes on waiting. */
-const asking = Effect.fnUntraced(function* (lease: TaskLease, { key, message, schema, waitMillis }: Said) {
+const asking = Effect.fnUntraced(function* (lease: TaskLease, said: Said) {
+  const { key, message, schema, waitMillis = usualWaitMillis } = said;
   if (message === undefined) return yield* missing("message");
+  const { tenant } = yield* Principal;
+  const leases = yield* HeldLeases;
+  const beat = Effect.andThen(leases.of(tenant, said.lease), lease.heartbeat);
+  const kept = Effect.forever(Effect.delay(beat, lease.leaseMillis / beats));
   const answered = yield* lease
     .requestInput(message, { key, schema })
-    .pipe(Effect.timeoutOption(waitMillis ?? usualWaitMillis));
+    .pipe(Effect.raceFirst(kept), Effect.timeoutOption(waitMillis));
   return json(
     Option.match(answered, {
       onNone: () => ({ answered: false }),

@@ -21,7 +21,7 @@ import { Principal } from "../Guard.ts";
 import { refused } from "../Problem.ts";
 import { outcomeOf, publishedAs, split } from "./About.ts";
 import { answer, etagOf, given, isKnown, json, notModified, orNotThere, reading } from "./Answer.ts";
-import { messagePage, messageLines } from "./Messages.ts";
+import { isEarlier, messagePage, messageLines } from "./Messages.ts";
 
 /** Threads of a tenant whose texts are at hand, so that a conversation that comes again each turn is not read again. */
 const mostThreads = 256;
@@ -187,7 +187,7 @@ export const threads = HttpApiBuilder.group(Api, "threads", (handlers) =>
         Effect.gen(function* () {
           const { headers } = yield* HttpServerRequest.HttpServerRequest;
           const wantsLines = (headers["accept"] ?? "").includes("application/x-ndjson");
-          return yield* wantsLines && query.asOf === undefined
+          return yield* wantsLines && !isEarlier(query)
             ? messageLines(params.id, query)
             : messagePage(params.id, query);
         }),

@@ -10,7 +10,7 @@
  *
  * Plain promises, because every callback here comes from `node:fs`.
  */
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, type Stats, watch } from "node:fs";
 import * as fsp from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 
@@ -79,6 +79,8 @@ export class FolderWatch {
   private readonly polled = new Set<string>();
   /** Signatures of the files as they were seen last. */
   private readonly files = new Map<string, string>();
+  /** The same of what lies beside followed databases. */
+  private readonly beside = new Map<string, string>();
   private readonly hot = new Map<string, number>();
   private readonly timers: Array<NodeJS.Timeout> = [];
   private isClosed = false;
@@ -216,7 +218,7 @@ export class FolderWatch {
       if (entry.isDirectory()) {
         if (depth < maxDepth && !ignoredFolders.has(entry.name)) await this.enter(path, root, depth + 1, false);
       } else if (entry.isFile()) {
-        if (this.isFollowed(path)) await this.look(path);
+        if (this.isFollowed(path) || this.databaseOf(path) !== undefined) await this.look(path);
       } else if (entry.isSymbolicLink()) await this.followLink(path, root, depth);
     }
   }
@@ -244,8 +246,8 @@ export class FolderWatch {
   private async look(path: string): Promise<void> {
     if (this.isClosed) return;
     const info = await fsp.stat(path).catch(() => undefined);
-    const base = path.replace(besideDatabase, "");
-    if (base !== path && this.isFollowed(base)) return this.tell(base);
+    const database = this.databaseOf(path);
+    if (database !== undefined) return this.lookBeside(path, database, info);
     if (info === undefined) return this.forget(path);
     if (info.isDirectory()) {
       const above = this.folders.get(dirname(path));
@@ -257,6 +259,22 @@ export class FolderWatch {
     if (this.files.get(path) === signature) return;
     this.files.set(path, signature);
     this.tell(path);
+  }
+
+  /** Path of the followed database that a file lies beside. */
+  private databaseOf(path: string): string | undefined {
+    const base = path.replace(besideDatabase, "");
+    return base !== path && this.isFollowed(base) ? base : undefined;
+  }
+
+  private lookBeside(path: string, database: string, info: Stats | undefined): void {
+    const signature = info === undefined ? "" : signatureOf(info);
+    const before = this.beside.get(path) ?? "";
+    if (before === signature) return;
+    if (info === undefined) this.beside.delete(path);
+    else this.beside.set(path, signature);
+    this.hot.set(path, performance.now());
+    this.tell(database);
   }
 
   private tell(path: string): void {

@@ -247,7 +247,9 @@ class Follower {
     const drained = yield* tail?.drain ?? Effect.succeed("replaced" as const);
     if (tail === undefined || drained === "replaced" || drained.bytes > 0) return this.changed(path);
     if (tail.isInside()) yield* this.whole(path);
-    else yield* this.keep({ path, fingerprint, format: tail.format, entries: tail.entries(), reason: null });
+    // What was refused is named again by the next run.
+    else if (tail.isWhole())
+      yield* this.keep({ path, fingerprint, format: tail.format, entries: tail.entries(), reason: null });
   });
 
   private readonly keep = Effect.fnUntraced({ self: this }, function* (stamp: Stamp | undefined) {

@@ -4,7 +4,8 @@
  * Room: edge.
  *
  * Promises: a line is taken once it is ended, and is on disk when `drain` returns; a file that was replaced, became shorter
- * or was written anew is recognised (by inode, size, and the bytes at its beginning and before the place that was read to)
+ * or was written anew is recognised (by inode, size, the bytes at its beginning and before the place that was read to, and by the
+ * log's marks)
  * and refused with "replaced", so that it is read from its beginning. A change in the middle, with beginning, end
  * and length as before, is not seen here: the stamp of the next import sees its time.
  */
@@ -15,7 +16,7 @@ import { openLines } from "../cut/ImportLines.ts";
 import type { Format } from "../Entry.ts";
 import type { Found } from "../find/FileWalk.ts";
 import type { Siblings } from "../find/Siblings.ts";
-import { ImportRun } from "../ImportRun.ts";
+import { changedWhileRead, ImportRun } from "../ImportRun.ts";
 import type { Kept, Refusal } from "../Report.ts";
 
 /** Bytes compared at the beginning, and before the place that was read to. */
@@ -40,6 +41,8 @@ export interface Tail {
   readonly offset: () => number;
   /** True when the file's last line has not ended yet. */
   readonly isInside: () => boolean;
+  /** True when nothing of it was refused. */
+  readonly isWhole: () => boolean;
 }
 
 interface Place {
@@ -48,6 +51,8 @@ interface Place {
   /** The bytes before `offset`. */
   edge: Buffer;
   readonly identity: string;
+  /** False once something of it was refused. */
+  isWhole: boolean;
 }
 
 const identityOf = (info: FileSystem.File.Info): string => `${info.dev} ${Option.getOrElse(info.ino, () => 0)}`;
@@ -99,7 +104,10 @@ const readTail = Effect.fnUntraced(function* (
     }
   }
   yield* job.batch.flush();
+  // Written anew between its opening and now: what it holds beyond the marks of the log is not known.
+  if (job.draft.refused.some(({ reason }) => reason === changedWhileRead)) return "replaced" as const;
   const refused = job.draft.refused.splice(0);
+  place.isWhole &&= refused.length === 0;
   const kept = job.draft.kept.splice(0);
   return { events: job.draft.eventsAppended - before.events, bytes: place.offset - before.offset, refused, kept };
 }, Effect.scoped);
@@ -129,7 +137,7 @@ export const openTail = Effect.fn("edge.openTail")(function* (options: {
   job.begin(file.path);
   const { isNamed, take } = yield* openLines(job, file, format, { grows: true });
   if (!isNamed) return undefined;
-  const place: Place = { offset: 0, head: Buffer.alloc(0), edge: Buffer.alloc(0), identity };
+  const place: Place = { offset: 0, head: Buffer.alloc(0), edge: Buffer.alloc(0), identity, isWhole: true };
   const splitter = new LineSplitter();
   return {
     format,
@@ -137,5 +145,6 @@ export const openTail = Effect.fn("edge.openTail")(function* (options: {
     entries: () => job.draft.entries,
     offset: () => place.offset,
     isInside: () => splitter.isInside,
+    isWhole: () => place.isWhole,
   } satisfies Tail as Tail;
 });

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { follow, type FollowOptions, type News } from "../../../../src/edge/import/follow/Follow.ts";
 import type { Watched } from "../../../../src/edge/import/follow/FolderWatch.ts";
 import { openStamps } from "../../../../src/edge/import/StampsSqlite.ts";
-import { EventLog } from "../../../../src/log/EventLog.ts";
+import { AppendRefused, EventLog } from "../../../../src/log/EventLog.ts";
+import { openTail } from "../../../../src/edge/import/follow/Tail.ts";
+import * as Siblings from "../../../../src/edge/import/find/Siblings.ts";
 import type { ImportReport } from "../../../../src/edge/import/Report.ts";
 import { stores } from "../StoreFixtures.ts";
 import { claudeLines, events, exported, folderOf, importAll, threads, withLog, world, write } from "../World.ts";
@@ -165,6 +167,50 @@ describe("a follower", () => {
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 
+  it.live("gives no stamp to a file of which the log refused something", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 2) });
+      const stampFolder = yield* folderOf({});
+      const { created } = yield* (yield* EventLog).info;
+      const store = { tenant: "default", created, lastSequence: 1e9 };
+      const stamps = yield* openStamps(join(stampFolder, "imports.db"), store);
+      let isFull = false;
+      const refusing = withLog((log) => ({
+        appendAll: (appends) =>
+          isFull ? Effect.fail(new AppendRefused({ reason: "no room" })) : log.appendAll(appends),
+      }));
+      const followed = yield* following(folder, { stamps }).pipe(refusing);
+      isFull = true;
+      appendFileSync(join(folder, "a.jsonl"), claudeLines("s", 2, 4));
+      assert.strictEqual((yield* followed.news).refused.length, 1);
+      isFull = false;
+      // Both come to rest at one time, and the other one is looked at after it.
+      writeFileSync(join(folder, "b.jsonl"), claudeLines("t", 0, 1));
+      yield* eventsOf(followed, 1);
+      const rests = Effect.gen(function* () {
+        if (stamps?.known(join(folder, "b.jsonl")) === undefined) return yield* Effect.fail("not yet" as const);
+      });
+      yield* rests.pipe(Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 200 }));
+      assert.isUndefined(stamps?.known(join(folder, "a.jsonl")));
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("hears of a database in a folder that is polled, also while the news lie in its log beside it", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({});
+      const [fixture] = stores;
+      const path = join(folder, fixture?.file ?? "");
+      const database = new Database(path);
+      yield* Effect.addFinalizer(() => Effect.sync(() => database.close()));
+      database.pragma("journal_mode = WAL");
+      fixture?.build(database);
+      const followed = yield* following(folder, { watch: { pollAll: true, pollMillis: 50 } });
+      assert.deepInclude(followed.watched(), { files: 1 });
+      database.exec(fixture?.rewrite ?? "");
+      assert.deepInclude(yield* followed.news, { path, events: 1 });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
   it.live(
     "goes on when reading failed, with another writer in the same thread, and polls where nothing can be watched",
     () =>
@@ -187,5 +233,21 @@ describe("a follower", () => {
         assert.strictEqual(yield* exported("s"), claudeLines("s", 0, 12));
         assert.strictEqual(yield* count, 12);
       }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+describe("a file that was opened", () => {
+  it.live("and written anew before it was read is read from its beginning", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 4) });
+      const path = join(folder, "a.jsonl");
+      yield* importAll(folder);
+      const log = yield* EventLog;
+      const about = { log, tenant: "default", siblings: yield* Siblings.make, run: "r" };
+      const file = { path, bytes: 1, modified: 1 };
+      const tail = yield* openTail({ ...about, file, format: "claude-code" });
+      writeFileSync(path, claudeLines("s", 10, 16));
+      assert.strictEqual(yield* tail?.drain ?? Effect.void, "replaced");
+    }).pipe(Effect.scoped, Effect.provide(world)),
   );
 });

@@ -1,0 +1,21 @@
+/** How many sessions the HTTP door holds. */
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Layer } from "effect";
+import { type Held, Sessions } from "../../../src/coordination/sessions/Sessions.ts";
+import { HeldSessions, layer, mostOfOne } from "../../../src/edge/http/HeldSessions.ts";
+
+const held = (id: string): Held => ({ id, join: () => Effect.void, leave: () => Effect.void, end: () => Effect.void });
+let count = 0;
+const sessions = Layer.mock(Sessions, { register: () => Effect.sync(() => held(`s-${count++}`)) });
+
+describe("sessions that are held over HTTP", () => {
+  it.effect("are bounded for each tenant, so that one that has them all leaves those of others", () =>
+    Effect.gen(function* () {
+      const all = yield* HeldSessions;
+      const register = (tenant: string) => all.register(tenant, {}, "http/test");
+      for (let n = 0; n < mostOfOne; n++) yield* register("greedy");
+      assert.strictEqual((yield* Effect.flip(register("greedy")))._tag, "HttpRefused");
+      yield* register("other");
+    }).pipe(Effect.provide(Layer.merge(layer, sessions))),
+  );
+});
