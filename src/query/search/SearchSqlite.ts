@@ -24,6 +24,7 @@ import { type Range, rangesOf, threadRanges } from "./SearchRangesSqlite.ts";
 import { areAll, boundSets, mostLeading, setsOf, type Sets } from "./SearchSetsSqlite.ts";
 import { firstScore } from "./SearchScore.ts";
 import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
+import { type Detail, detailsOf } from "./SearchDetailsSqlite.ts";
 import { beginningsOf, matchOf } from "./SearchText.ts";
 import { around } from "./Snippet.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
@@ -310,33 +311,6 @@ const rank = (candidates: ReadonlyArray<Candidate>, finder: Finder, texts: Texts
       return { one, score: score * (isRead ? finder.quality(texts.head(one)) : unreadShare) };
     })
     .toSorted((left, right) => right.score - left.score);
-};
-
-const detailSql = (source: Source): string =>
-  `SELECT r.id, ${source.messageId} AS message_id, ${source.callId} AS tool_call_id, ${source.tool} AS tool_name
-   FROM json_each(:ids) i CROSS JOIN ${source.table} r ON r.id = i.value ${joinsOf(source)}`;
-
-type Detail = Pick<SearchHit, "messageId" | "toolCallId" | "toolName">;
-
-/**
- * Details of hits, asked once for each source.
- *
- * Decision: together, because a statement over three tables costs 70 to 320 µs however few rows it gives, and 30 hits are shown.
- */
-const detailsOf = (db: Database, hits: ReadonlyArray<Candidate>): ReadonlyMap<Candidate, Detail> => {
-  const bySource = Map.groupBy(hits, ({ source }) => source);
-  return new Map(
-    [...bySource].flatMap(([source, own]) => {
-      const ids = JSON.stringify(own.map(({ id }) => id));
-      const found = new Map(
-        all<Detail & { readonly id: number }>(db, detailSql(source), { ids }).map((one) => [one.id, one]),
-      );
-      return own.flatMap((hit) => {
-        const detail = found.get(hit.id);
-        return detail === undefined ? [] : [[hit, detail] as const];
-      });
-    }),
-  );
 };
 
 /** A text and where in it the words stand: its head where they stand there, and nothing is put in its place. */
