@@ -17,6 +17,8 @@ const rounds = 3;
 /** Of one round, in all processes together: one to two seconds of ours on a quiet machine. */
 const tasksOf = { 1: 200, 8: 600, 64: 2_000 } as const;
 const oneByOneTasks = 150;
+/** The first 250 to 750 tasks of a process are compiled while they run, and cost twice as much as later ones. */
+const warmTasks = 750;
 /** Pause before the measurement: V8 has returned the memory of the start by then. */
 const idleMillis = 40_000;
 const door = new URL("../../dist/index.js", import.meta.url).href;
@@ -86,7 +88,7 @@ const daemon = Effect.gen(function* () {
 /** Both sides in turns, by a figure of their runs. */
 const besideBull = (
   processes: number,
-  about: Omit<Told, "name" | "ours" | "bull">,
+  about: Omit<Told, "name" | "warm" | "ours" | "bull">,
   figure: "perSecond" | "waitMillis",
 ) =>
   Effect.gen(function* () {
@@ -101,8 +103,8 @@ const besideBull = (
       });
     const taken = yield* inTurns({
       rounds,
-      ours: (round) => side(ourRuns, { ...about, name: `round ${round}`, ours }),
-      peer: (round) => side(theirRuns, { ...about, name: `round-${round}`, bull: place }),
+      ours: (round) => side(ourRuns, { ...about, warm: warmTasks, name: `round ${round}`, ours }),
+      peer: (round) => side(theirRuns, { ...about, warm: warmTasks, name: `round-${round}`, bull: place }),
     });
     const cpu = (runs: ReadonlyArray<Run>) => percentile(runs.map(({ cpuMillis }) => cpuMillis)).toFixed(2);
     const note = `of a processor ${cpu(ourRuns)} ms a task in our processes, ${cpu(theirRuns)} in BullMQ's; servers apart`;
@@ -120,7 +122,7 @@ const row = (processes: number, places: Places): Row => ({
 const idle = Effect.gen(function* () {
   if (!existsSync("/proc/self/status")) return { skipped: "memory is read from /proc, which is not here" };
   const ours = { ...(yield* daemon), door };
-  const child = yield* started({ name: "idle", tasks: 0, places: 1, message, ours });
+  const child = yield* started({ name: "idle", tasks: 0, warm: 0, places: 1, message, ours });
   yield* Effect.sleep(idleMillis);
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
   return { ours: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1_000, peer: 90, peerName: "the goal" };

@@ -152,7 +152,7 @@ const configured = (
       yield* boundSpool(spool);
       yield* tellPolicy(root);
     }),
-  ).pipe(Layer.provide(ConfigFile.layer({ folder: root, who: "recollect up" })));
+  );
 
 const parts = Effect.fnUntraced(function* (
   options: Options,
@@ -196,14 +196,14 @@ const parts = Effect.fnUntraced(function* (
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
   const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
-  const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
-  const followed = role === "daemon" ? Following.layer(root) : Layer.empty;
+  const scheduled = TaskScheduling.layer(root);
+  const followed = Following.layer(root);
   const scrubbed =
     role === "daemon"
       ? Scrubber.layer({ path: database, projections: readModels, witness: options.witness })
       : Layer.empty;
   const diskSeen = role === "daemon" ? Layer.effectDiscard(Effect.forkScoped(DiskWatch.watch(root))) : Layer.empty;
-  const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
+  const obeyed = configured({ root, spool }, options.snapshotTtlMillis);
   // Quotas bound what tenants write through the daemon; a command writes for this user alone.
   const doors = (admit: Admit) =>
     Layer.mergeAll(
@@ -213,18 +213,20 @@ const parts = Effect.fnUntraced(function* (
     );
   const bounded = Layer.unwrap(Effect.map(TenantQuotas.TenantQuotas, ({ admit }) => doors(admit))).pipe(
     Layer.provide(TenantQuotas.layer),
-    Layer.provide(ConfigFile.layer({ folder: root, who: "recollect up" })),
   );
+  // One configuration for all of them: each follows the log.
+  const configurable =
+    role === "daemon"
+      ? Layer.mergeAll(bounded, TaskFilling.layer, scheduled, followed, obeyed).pipe(
+          Layer.provide(ConfigFile.layer({ folder: root, who: "recollect up" })),
+        )
+      : Layer.merge(doors(always), TaskFilling.layer);
   return Layer.mergeAll(
     announced,
-    role === "daemon" ? bounded : doors(always),
+    configurable,
     drained,
     swept,
     HistoryService.serve,
-    TaskFilling.layer,
-    scheduled,
-    followed,
-    obeyed,
     scrubbed,
     replayed,
     diskSeen,

@@ -4,7 +4,6 @@
  * Room: main.
  */
 import { Effect, Layer, Path, Stream } from "effect";
-import * as ConfigFile from "../coordination/config/ConfigFile.ts";
 import { Configuration } from "../coordination/config/Configuration.ts";
 import { defaultTenant } from "../domain/History.ts";
 import { EventLog } from "../log/EventLog.ts";
@@ -40,4 +39,4 @@ export const layer = (folder: string) =>
         Effect.forkScoped,
       );
     }),
-  ).pipe(Layer.provide(ConfigFile.layer({ folder, who: "recollect up" })));
+  );

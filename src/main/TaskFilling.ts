@@ -9,6 +9,7 @@
  */
 import { Context, Effect, Layer, RcMap } from "effect";
 import * as Requeue from "../coordination/tasks/Requeue.ts";
+import * as RecentPuts from "../coordination/tasks/queue/RecentPutsNats.ts";
 import * as TaskQueueNats from "../coordination/tasks/queue/TaskQueueNats.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";
 import { defaultTenant, type Sequence } from "../domain/History.ts";
@@ -35,6 +36,12 @@ const tickMillis = 1_000;
 const recentMillis = 60_000;
 /** Delay after events that are new: by then their submitter has put its task into the queue, or it never will. */
 const settleMillis = 300;
+/**
+ * Delay until a task is put in although its entry was heard: it may have been refused, and its submitter be gone.
+ *
+ * Decision: such a task is left out before, because in a backlog each was put in again, which the queue refused.
+ */
+const unsureMillis = 10_000;
 
 /**
  * A tenant's queue and configuration are closed when nothing was put in for so long: each follows the log, and at rest 20
@@ -62,6 +69,7 @@ const fill = Effect.gen(function* () {
     Effect.scoped(Effect.flatMap(RcMap.get(tenants, tenant), use));
   const ours = yield* RcMap.get(tenants, defaultTenant);
   const { incarnation, now } = ours;
+  const recentPuts = yield* RecentPuts.listen;
   const scope = yield* Effect.scope;
   yield* Effect.forkIn(Effect.provideService(TaskMetrics.keepTelling, Tasks.Tasks, ours), scope);
 
@@ -100,15 +108,21 @@ const fill = Effect.gen(function* () {
       return false;
     });
   };
+  /** Events with tasks that were left out because their entries were heard, and when to look at them again. */
+  const unsure: Array<{ readonly after: Sequence; readonly upTo: Sequence; readonly at: number }> = [];
   /** Tasks that moved and still wait: their submitter may have put them into the log alone. */
-  const ofMoved = (from: Sequence, upTo: Sequence): Walk => {
+  const ofMoved = (from: Sequence, upTo: Sequence, which: "unheard" | "all"): Walk => {
     let after = from;
     return Effect.gen(function* () {
-      const moved = yield* waiting.moved({ after, upTo, now: yield* now });
+      const at = yield* now;
+      const moved = yield* waiting.moved({ after, upTo, now: at });
       const isLast = moved.length < waitingPage;
       const end = isLast ? upTo : (moved.at(-1)?.lastSequence ?? upTo);
-      yield* put(moved.filter(({ batchId }) => batchId === null));
-      yield* followUp(yield* waiting.movedBatches({ after, upTo: end }));
+      const alone = moved.filter(({ batchId }) => batchId === null);
+      const wanted = which === "all" ? alone : alone.filter((task) => !recentPuts.has(task.tenant, task));
+      if (wanted.length < alone.length) unsure.push({ after, upTo: end, at: at + unsureMillis });
+      yield* put(wanted);
+      if (which === "unheard") yield* followUp(yield* waiting.movedBatches({ after, upTo: end }));
       after = end;
       return isLast;
     });
@@ -131,6 +145,7 @@ const fill = Effect.gen(function* () {
   /** The queue is as empty as it could be: all that waits, and all that is held. */
   const refill = Effect.gen(function* () {
     walks.clear();
+    recentPuts.forget();
     yield* walkFrom({ dueAt: -1, firstSequence: 0 });
     for (let after = 0; ;) {
       const held = yield* waiting.held(after);
@@ -151,13 +166,23 @@ const fill = Effect.gen(function* () {
   /** A page at once, and more than that beside what comes: a catch-up holds up no other task. */
   const putMoved = Effect.fnUntraced(function* (upTo: Sequence) {
     if (seen.moved >= upTo) return;
-    const walk = ofMoved(seen.moved, upTo);
+    const walk = ofMoved(seen.moved, upTo, "unheard");
     if (!(yield* walk)) yield* walkAlso([[`moved up to ${upTo}`, walk]]);
     seen = { ...seen, moved: upTo };
   });
 
+  const putUnsure = Effect.fnUntraced(function* (to: number) {
+    const later = unsure.findIndex(({ at }) => at > to);
+    const due = unsure.splice(0, later < 0 ? unsure.length : later);
+    if (due.length === 0) return;
+    const after = Math.min(...due.map((one) => one.after));
+    const upTo = Math.max(...due.map((one) => one.upTo));
+    yield* walkAlso([[`unsure up to ${upTo}`, ofMoved(after, upTo, "all")]]);
+  });
+
   return Effect.gen(function* () {
     const to = yield* now;
+    yield* putUnsure(to);
     const checkpoint = yield* query.checkpoint;
     const isLook = to - seen.askedAt >= Requeue.lookMillis || to < seen.askedAt;
     // Without new events the read models have not changed.

@@ -5,6 +5,7 @@
  */
 import { Effect, Layer, Schedule } from "effect";
 import * as ConfigFile from "../coordination/config/ConfigFile.ts";
+import { Configuration } from "../coordination/config/Configuration.ts";
 import { keepScheduled } from "../coordination/tasks/TaskScheduler.ts";
 import { defaultTenant } from "../domain/History.ts";
 import { Query } from "../query/Query.ts";
@@ -15,12 +16,18 @@ const tenantsMillis = 5_000;
 
 const source = "recollect schedules";
 
-/** Schedules of one tenant, for ever. The data folder's file is that of every tenant. */
+/** The daemon's own configuration for its tenant, one of its own for another. The data folder's file is that of every tenant. */
+const settingsOf = (folder: string, tenant: string) =>
+  Layer.unwrap(
+    Effect.map(Configuration, (given) =>
+      given.tenant === tenant ? Layer.succeed(Configuration, given) : ConfigFile.layer({ folder, tenant, who: source }),
+    ),
+  );
+
+/** Schedules of one tenant, for ever. */
 const scheduling = (folder: string, tenant: string) =>
   keepScheduled.pipe(
-    Effect.provide(
-      tasksOf({ tenant, source }).pipe(Layer.provideMerge(ConfigFile.layer({ folder, tenant, who: source }))),
-    ),
+    Effect.provide(tasksOf({ tenant, source }).pipe(Layer.provideMerge(settingsOf(folder, tenant)))),
     Effect.catch((error) => Effect.logError(`nothing is scheduled for ${tenant}: ${error.message}`)),
   );
 

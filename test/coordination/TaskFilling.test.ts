@@ -1,5 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it } from "@effect/vitest";
+import { headers as natsHeaders } from "@nats-io/transport-node";
 import { Context, Effect, FileSystem, Layer, References } from "effect";
 import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
 import { Tasks } from "../../src/coordination/tasks/Tasks.ts";
@@ -99,6 +100,53 @@ describe("the daemon's filling of the task queue", () => {
             yield* lease.complete();
           }
           yield* held.complete();
+        }).pipe(Effect.provide(rooms));
+      }).pipe(Effect.provide(NodeServices.layer), Effect.provideService(References.MinimumLogLevel, "None")),
+    60_000,
+  );
+
+  it.live(
+    "leaves a waiting task alone whose entry it has heard, and puts it in later, because the entry may have been refused",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem;
+        const database = `${yield* fs.makeTempDirectoryScoped({ prefix: "recollect-filling-" })}/recollect.db`;
+        const { url } = yield* NatsServer.make({ sync: "2m" });
+        const daemon = TaskFilling.layer.pipe(
+          Layer.provide(Query.layer({ path: database })),
+          Layer.provideMerge(folding(database)),
+          Layer.provideMerge(reading({ servers: url })),
+        );
+        const rooms = yield* Layer.build(daemon);
+        const tasks = Context.get(
+          yield* Layer.build(TaskFilling.tasksOf({ tenant: "default" })).pipe(Effect.provide(rooms)),
+          Tasks,
+        );
+        yield* Effect.gen(function* () {
+          const { nc } = yield* NatsConnection;
+          const puts: Array<string> = [];
+          nc.subscribe(TaskQueueNats.allEntries, { callback: (_, { subject }) => void puts.push(subject) });
+          // The first look puts in whatever waits.
+          yield* publishedAll([{ id: "first", agentType: "first" }], "default");
+          yield* (yield* tasks.claim({ agentTypes: ["first"] })).complete();
+          yield* tasks.submit({ agentType: "waits" }, { id: "waits" });
+          // Heard by all, and refused by the queue.
+          const refused = TaskQueueNats.subjectOf("default", {
+            taskId: "refused",
+            agentType: "refused",
+            priority: "normal",
+          });
+          const headers = natsHeaders();
+          headers.set("Nats-Expected-Stream", "ANOTHER");
+          nc.publish(refused, "{}", { headers });
+          yield* publishedAll([{ id: "refused", agentType: "refused" }], "default");
+          // Those who come later are put in, so the look has gone past the two.
+          yield* publishedAll([{ id: "after", agentType: "after" }], "default");
+          yield* (yield* tasks.claim({ agentTypes: ["after"] })).complete();
+          const putsOf = (type: string) => puts.filter((subject) => subject.includes(`.${type}.`)).length;
+          assert.deepStrictEqual([putsOf("waits"), putsOf("refused"), putsOf("after")], [1, 1, 1]);
+          yield* (yield* tasks.claim({ agentTypes: ["refused"] })).complete();
+          assert.strictEqual(putsOf("refused"), 2);
         }).pipe(Effect.provide(rooms));
       }).pipe(Effect.provide(NodeServices.layer), Effect.provideService(References.MinimumLogLevel, "None")),
     60_000,

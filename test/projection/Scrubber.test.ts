@@ -71,7 +71,7 @@ describe("the scrubber's rest", () => {
       }
   });
 
-  it("is 49 times the work, by the clock or by the processor's time, whichever is longer", () => {
+  it("is 49 times the work at a share of 2 %, by the clock or by the processor's time, whichever is longer", () => {
     assert.closeTo(slice(15, 10).rest, 735, 1e-9);
     assert.closeTo(slice(15, 30).rest, 30 / share - 15, 1e-9);
   });
@@ -87,10 +87,10 @@ describe("the scrubber's rest", () => {
 describe("the scrubber", () => {
   it.live("has nothing to say of two copies that are equal, and says how far it has come", () =>
     Effect.gen(function* () {
-      const log = stubLog(conversation(450));
+      const log = stubLog(conversation(1_450));
       const path = yield* stored(log);
       const found = yield* scrubbed(log, path);
-      assert.deepInclude(found.scrub, { sequence: 450, head: 450, passes: 1, mended: 0 });
+      assert.deepInclude(found.scrub, { sequence: 1_450, head: 1_450, passes: 1, mended: 0 });
       assert.deepStrictEqual(found.conditions, []);
     }),
   );

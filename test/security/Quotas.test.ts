@@ -8,6 +8,7 @@ import { thread } from "../../src/domain/History.ts";
 import { AccessDenied, Recollect } from "../../src/index.ts";
 import { type Admit, admitting } from "../../src/log/access/Admission.ts";
 import { problemOf } from "../../src/edge/http/handlers/Answer.ts";
+import { bytesNamed } from "../../src/log/access/NamedBlobs.ts";
 import { deniedIn, EventLog } from "../../src/log/EventLog.ts";
 import { create } from "../../src/machine/AccessKeys.ts";
 import * as ClosedServer from "../support/ClosedServer.ts";
@@ -49,6 +50,26 @@ describe("the counts of a tenant", () => {
       assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: known }, noon));
     counts.quota = { threads: 3 };
     assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: "d" }, noon));
+  });
+});
+
+describe("the bytes that an event names beside the stream", () => {
+  it("are those of its own references and of its parts', and of nothing that looks like one elsewhere", () => {
+    const named = (data: unknown) => bytesNamed(Buffer.from(typeof data === "string" ? data : JSON.stringify(data)));
+    const blob = (bytes: unknown) => ({ sha256: "0".repeat(64), bytes });
+    assert.strictEqual(
+      named({
+        parts: [
+          { type: "text", text: "a", blob: blob(5) },
+          { type: "text", text: "b" },
+        ],
+      }),
+      5,
+    );
+    assert.strictEqual(named({ blob: blob(1), argumentsBlob: blob(10), outputBlob: blob(100) }), 111);
+    assert.strictEqual(named({ entry: { blob: blob(7) }, text: '"sha256"' }), 0);
+    assert.strictEqual(named({ blob: blob(-5), resultBlob: blob("9") }), 0);
+    assert.strictEqual(named('{"sha256"'), 0);
   });
 });
 
@@ -123,13 +144,21 @@ describe("a tenant beyond its quota", () => {
       counts.quota = { bytesPerDay: 100_000 };
       assert.strictEqual(permissionOf(yield* say(one, "t", "z".repeat(600_000))), "quotas.acme.bytesPerDay");
       assert.isTrue(Exit.isSuccess(yield* say(other, "another", "z".repeat(600_000))));
-      counts.quota = { threads: 1, bytesPerDay: 4_000 };
+      // A worker puts it there by itself: it counts when an event names it.
+      assert.strictEqual(permissionOf(yield* say(third, "t", "w".repeat(600_000))), "quotas.acme.bytesPerDay");
+      counts.quota = { bytesPerDay: 900_000 };
+      assert.isTrue(Exit.isSuccess(yield* say(third, "t", "w".repeat(600_000))));
+      assert.strictEqual(permissionOf(yield* say(third, "t", "v".repeat(600_000))), "quotas.acme.bytesPerDay");
+      assert.isTrue(Exit.isSuccess(yield* say(third, "t", "fits")));
+      assert.strictEqual((yield* Effect.promise(() => third.waiting())).spooled, 0);
+      counts.quota = { threads: 1 };
       const inside = admitting(log, admit).append({
         history: thread("third", "acme"),
         events: [{ id: "e", type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" }],
         expected: "any",
       });
       assert.deepInclude(yield* Effect.flip(inside), { denied: "quotas.acme.threads" });
+      counts.quota = { bytesPerDay: 4_000 };
       const bytes = new Uint8Array(5_000);
       assert.deepInclude(yield* Effect.flip(admitting(log, admit).putBlob(bytes, "acme")), {
         denied: "quotas.acme.bytesPerDay",

@@ -8,7 +8,7 @@
  * The daemon hands it on to the stream with the user's name as the attribute `principal`, in the order in which it came.
  *
  * A worker or an operator, who lives in the store's account, writes to `recollect-by.<user>.<tenant>.<kind>.<id>`: nats-server
- * lets each user name itself alone.
+ * lets each user name itself alone. Its large parts lie in the object store already, so they count when an event names them.
  *
  * Promises: `principal` of an event that came this way is the name of the user whose connection sent it, whatever the
  * message says; a publisher claims no task and moves none under a claim; a write beyond a quota of the tenant is refused by
@@ -26,6 +26,7 @@ import { type ApiError, apiCode } from "../connection/RequestNats.ts";
 import { historyOf, root as streamRoot, signedRoot } from "../Subject.ts";
 import { type User, userFinder } from "./AccessList.ts";
 import { type Admission, type Admit, always, quotaAnswer } from "./Admission.ts";
+import { bytesNamed } from "./NamedBlobs.ts";
 import { isTenantRole, writesRoot } from "./Roles.ts";
 
 /** User of the connection, as nats-server says it. */
@@ -88,12 +89,18 @@ const signed = (message: Msg, principal: string): MsgHdrs => {
   return made;
 };
 
+/** A body and what lies beside the stream for it: nothing for a tenant's user, whose large parts the daemon took and counted. */
+interface Weighed {
+  readonly message: Msg;
+  readonly beside: number;
+}
+
 /** Admission of a message by the quotas of its tenant. Configuration has none: an operator changes a used quota by it. */
-const admission = (message: Msg, to: string, admit: Admit): Admission => {
+const admission = ({ beside, message }: Weighed, to: string, admit: Admit): Admission => {
   const history = historyOf(to);
   if (history === undefined || history.kind === "config" || history.kind === "store") return undefined;
   const thread = history.kind === "thread" ? history.id : undefined;
-  return admit(history.tenant, { bytes: message.data.byteLength, events: 1, thread });
+  return admit(history.tenant, { bytes: message.data.byteLength + beside, events: 1, thread });
 };
 
 /** Batches of which a part was refused: nothing more of one is handed on, and its end is answered with the refusal. */
@@ -144,7 +151,8 @@ export const serve = (root: string, admit: Admit = always) =>
       const connection = yield* NatsConnection;
       const find = userFinder(root);
       const batches = new RefusedBatches();
-      const handle = (message: Msg, user: User | undefined, to: string): void => {
+      const handle = (weighed: Weighed, user: User | undefined, to: string): void => {
+        const { message } = weighed;
         const refuse = (code: number, why: string) => message.respond(JSON.stringify({ error: refusal(code, why) }));
         const { link } = connection;
         // A server with another stream than the one that is known gets nothing of a tenant's either.
@@ -153,7 +161,7 @@ export const serve = (root: string, admit: Admit = always) =>
         const type = message.headers?.get("ce-type") ?? "";
         if (isTenantRole(user.role) && isWorkers(message, type))
           return void refuse(403, `${type} is said by workers: ${user.name} is ${user.role}`);
-        const refused = batches.of(message) ?? admission(message, to, admit);
+        const refused = batches.of(message) ?? admission(weighed, to, admit);
         if (refused !== undefined) {
           batches.add(message, refused);
           return void (message.reply === undefined ? undefined : message.respond(quotaAnswer(refused)));
@@ -168,12 +176,12 @@ export const serve = (root: string, admit: Admit = always) =>
       const ofTenant = (message: Msg): void => {
         const known = userOf(message);
         const user = known === undefined ? undefined : find(known);
-        handle(message, user, streamRoot + message.subject.slice(writesRoot.length));
+        handle({ message, beside: 0 }, user, streamRoot + message.subject.slice(writesRoot.length));
       };
       const ofStore = (message: Msg): void => {
         if (isDelivery(message)) return;
         const [, name = "", ...history] = message.subject.split(".");
-        handle(message, find(name), [streamRoot, ...history].join("."));
+        handle({ message, beside: bytesNamed(message.data) }, find(name), [streamRoot, ...history].join("."));
       };
       const listen = (subject: string, take: (message: Msg) => void) =>
         Effect.acquireRelease(

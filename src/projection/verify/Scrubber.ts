@@ -8,11 +8,13 @@
  * ledger and read models are made anew from the stream by a rebuild, which itself refuses where an event would be lost.
  *
  * Decision: each slice of work is measured whole, by the clock and by the processor's time of all threads of the process, and the
- * rest after it is 49 times the longer of the two: by construction it keeps to 2 % of a core, and a busy machine or a slow disk
- * is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half. On a machine that is so busy
- * that a pass would take longer than 20 hours it rests less, and never less than 49 times the processor's time.
+ * rest after it is 54 times the longer of the two: by construction it keeps to 2 % of a core, and a busy machine or a slow disk
+ * is given more rest. 54 and not 49, because V8 collects and compiles after a slice, in threads of its own: 1 to 5 % of it, a
+ * fifth now and then. 1,000 events take 70 to 110 ms, so that a million take about an hour and a half. On a machine that is
+ * so busy that a pass would take longer than 20 hours it rests less, and never less than 54 times the processor's time.
  */
-import { Cause, Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
+import { Cause, Clock, Context, Effect, Exit, Layer, Schedule, Scope, SubscriptionRef } from "effect";
+import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
@@ -32,12 +34,18 @@ import type { Fault } from "./DatabaseCheckSqlite.ts";
 import type { FileCheck } from "./FileCheckThreadSqlite.ts";
 import * as State from "./ScrubState.ts";
 import { chainIn } from "./VerifySqlite.ts";
+import type { Ledger } from "./LedgerSqlite.ts";
 import * as Witness from "./Witness.ts";
 
-/** Events compared at once. */
-const batchEvents = 200;
-/** Of a core: rest is 49 times the work. */
-const share = 0.02;
+/**
+ * Events of a slice. Opening the ledger, as each slice did, and a consumer took 25 to 40 ms of processor, as much as comparing
+ * some 800 events: with 200 in a slice it was two thirds of all.
+ */
+const sliceEvents = 1_000;
+/** Events compared before others have their turn in this process. */
+const turnEvents = 100;
+/** Of a core, as a slice is measured: 2 % with what comes after it. */
+const share = 1 / 55;
 /** Longest time for a pass: what rots is found within a day. */
 const mostPassMillis = 20 * 3_600_000;
 /** Between two passes: a small store is not read all the time. */
@@ -103,26 +111,62 @@ const note = Effect.fnUntraced(function* (running: Running, found: Omit<State.Fi
   yield* update(running, { findings: merged(before.findings, finding), pending: merged(before.pending, finding) });
 });
 
-/** The comparison of some events, from a ledger that is opened for it: a rebuild may have replaced the file. */
-const compareBatch = Effect.fnUntraced(function* (running: Running, after: Sequence, until: Sequence) {
-  const { options } = running;
-  const file = Generations.current(options.path);
-  const ledger = file === undefined ? undefined : yield* openLedger(file);
-  if (ledger === undefined) return yield* new LogUnavailable({ reason: "the ledger cannot be read" });
+/** The ledger, opened anew: a rebuild may have replaced the file. */
+const ledgerAt = Effect.fnUntraced(function* (path: string) {
+  const file = Generations.current(path);
+  return file === undefined ? undefined : yield* openLedger(file);
+});
+
+/** The ledger in the file as it is now; undefined when there is none to read. */
+type LedgerNow = Effect.Effect<Ledger | undefined>;
+
+/**
+ * The ledger of a pass, until the scope closes: opened once, and again when its file was replaced.
+ *
+ * Decision: not for each slice, because the first statement of a connection reads the whole schema: 16 to 23 ms of processor in
+ * one go, for which every request of the daemon waits.
+ */
+const ledgerOfPass = Effect.fnUntraced(function* (path: string) {
+  const scope = yield* Effect.scope;
+  let kept: { readonly key: string; readonly ledger: Ledger; readonly scope: Scope.Closeable } | undefined;
+  return Effect.gen(function* () {
+    const file = Generations.current(path);
+    const key = file === undefined ? "" : `${file} ${statSync(file, { throwIfNoEntry: false })?.ino}`;
+    if (kept?.key === key) return kept.ledger;
+    if (kept !== undefined) yield* Scope.close(kept.scope, Exit.void);
+    kept = undefined;
+    const own = yield* Scope.fork(scope);
+    const ledger = yield* Scope.provide(ledgerAt(path), own);
+    if (ledger === undefined) yield* Scope.close(own, Exit.void);
+    else kept = { key, ledger, scope: own };
+    return ledger;
+  }) satisfies LedgerNow;
+});
+
+/** The comparison of some events. */
+const compareEvents = Effect.fnUntraced(function* (
+  running: Running,
+  { after, ledger, until }: { readonly ledger: Ledger; readonly after: Sequence; readonly until: Sequence },
+) {
   const found = new Map<DifferenceKind, { readonly message: string; readonly ranges: Array<SequenceRange> }>();
-  const use = (entries: ReadonlyArray<LogEntry>) =>
-    Effect.sync(() => {
-      const first = entries[0]?.sequence ?? 0;
-      const last = entries.at(-1)?.sequence ?? 0;
-      const rows = new Map(ledger.between(first, last).map((entry) => [entry.sequence, entry]));
-      for (const entry of entries) {
-        const difference = compare(entry.sequence, entry, rows.get(entry.sequence));
-        if (difference === undefined) continue;
-        const known = found.get(difference.kind) ?? { message: difference.message, ranges: [] };
-        Ranges.add(known.ranges, entry.sequence);
-        found.set(difference.kind, known);
-      }
-    });
+  const compareTurn = (entries: ReadonlyArray<LogEntry>) => {
+    const first = entries[0]?.sequence ?? 0;
+    const last = entries.at(-1)?.sequence ?? 0;
+    const rows = new Map(ledger.between(first, last).map((entry) => [entry.sequence, entry]));
+    for (const entry of entries) {
+      const difference = compare(entry.sequence, entry, rows.get(entry.sequence));
+      if (difference === undefined) continue;
+      const known = found.get(difference.kind) ?? { message: difference.message, ranges: [] };
+      Ranges.add(known.ranges, entry.sequence);
+      found.set(difference.kind, known);
+    }
+  };
+  const use = Effect.fnUntraced(function* (entries: ReadonlyArray<LogEntry>) {
+    for (let at = 0; at < entries.length; at += turnEvents) {
+      compareTurn(entries.slice(at, at + turnEvents));
+      yield* Effect.yieldNow;
+    }
+  });
   yield* entriesUpTo({ after, until, lost: lostEntry, use }).pipe(
     Effect.timeoutOrElse({
       duration: patienceMillis,
@@ -136,7 +180,7 @@ const compareBatch = Effect.fnUntraced(function* (running: Running, after: Seque
     const ranges = kind === "both" ? one.ranges.filter(({ first }) => !Ranges.has(accepted, first)) : one.ranges;
     if (ranges.length > 0) yield* note(running, { kind, message: one.message, ranges });
   }
-}, Effect.scoped);
+});
 
 /** The thread's program, as it lies beside this file: TypeScript in the repository, JavaScript in the package. */
 const program = new URL(
@@ -219,25 +263,38 @@ export const restAfter = (slice: {
 /** Longest rest after so many events of a pass, so that it ends in time. */
 export const restInTime = (events: number, head: number): number => (mostPassMillis * events) / Math.max(head, 1);
 
-/** One batch; false when there is none left. */
-const slice = Effect.fnUntraced(function* (running: Running) {
-  const { log, options } = running;
+/** The next events; answers how far it came, undefined when there is none left. */
+const compareNext = Effect.fnUntraced(function* (running: Running, ledgerNow: LedgerNow, after: Sequence) {
+  const { lastSequence } = yield* running.log.info;
+  const ledger = yield* ledgerNow;
+  const head = Math.min(lastSequence, ledger?.checkpoint().sequence ?? 0);
+  if (ledger === undefined || after >= head) return undefined;
+  const until = Math.min(head, after + sliceEvents);
+  yield* compareEvents(running, { ledger, after, until });
+  return { head, until };
+});
+
+/** One slice; false when there is none left. */
+const slice = Effect.fnUntraced(function* (running: Running, ledgerNow: LedgerNow) {
   const taken = measure();
   const { sequence } = yield* SubscriptionRef.get(running.state);
-  const { lastSequence } = yield* log.info;
-  const head = Math.min(lastSequence, yield* checkpointOf(options.path));
-  if (sequence >= head) return false;
-  const until = Math.min(head, sequence + batchEvents);
-  yield* compareBatch(running, sequence, until);
+  const compared = yield* compareNext(running, ledgerNow, sequence);
+  if (compared === undefined) return false;
+  const { head, until } = compared;
   yield* update(running, { sequence: until, head, at: yield* now });
   const mostMillis = restInTime(until - sequence, head);
-  yield* Effect.sleep(restAfter({ taken: taken(), share: options.pace?.share ?? share, mostMillis }));
+  yield* Effect.sleep(restAfter({ taken: taken(), share: running.options.pace?.share ?? share, mostMillis }));
   return true;
 });
 
 /** Returns the rest that it owes for its end, milliseconds: the file is looked at in one go; and whether there was nothing to compare. */
 const pass = Effect.fnUntraced(function* (running: Running) {
-  while (yield* slice(running));
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const ledgerNow = yield* ledgerOfPass(running.options.path);
+      while (yield* slice(running, ledgerNow));
+    }),
+  );
   const taken = measure();
   yield* checkFile(running);
   yield* mend(running);
@@ -250,16 +307,8 @@ const pass = Effect.fnUntraced(function* (running: Running) {
   return { owed, isEmpty: sequence === 0 };
 });
 
-/** Last sequence of the ledger. */
-const checkpointOf = Effect.fnUntraced(function* (path: string) {
-  const file = Generations.current(path);
-  const ledger = file === undefined ? undefined : yield* openLedger(file);
-  return ledger?.checkpoint().sequence ?? 0;
-}, Effect.scoped);
-
 const headOf = Effect.fnUntraced(function* (path: string, at: Sequence | undefined) {
-  const file = Generations.current(path);
-  const ledger = file === undefined ? undefined : yield* openLedger(file);
+  const ledger = yield* ledgerAt(path);
   if (ledger === undefined) return undefined;
   const { chain, sequence } = ledger.checkpoint();
   const asked = at !== undefined && at <= sequence ? hex(chainIn(ledger, at)) : undefined;

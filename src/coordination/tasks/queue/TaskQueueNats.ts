@@ -45,6 +45,8 @@ import {
 
 export const streamName = "RECOLLECT_TASKS";
 const subjectRoot = `${root}-tasks`;
+/** Subject of the entries of all tenants. */
+export const allEntries = `${subjectRoot}.*.*.*.*`;
 const holderRoot = `${root}-holder`;
 /** Below the holders' root, for which a worker has the rights. */
 const laneRoot = `${holderRoot}.lane`;
@@ -95,7 +97,7 @@ const inactiveMillis = 300_000;
 const streamConfig = (firstSequence: number, replicas: number): Partial<StreamConfig> & { readonly name: string } => ({
   name: streamName,
   description: "Recollect: tasks that wait for a worker. A cache of the log: may be deleted at any time.",
-  subjects: [`${subjectRoot}.*.*.*.*`],
+  subjects: [allEntries],
   storage: "file",
   retention: "workqueue",
   discard: "new",
@@ -169,7 +171,7 @@ const bodyOf = ({ known }: Waiting): string => {
 };
 
 /** An entry's own subject. */
-const subjectOf = (tenant: string, { agentType, priority, taskId }: Named) =>
+export const subjectOf = (tenant: string, { agentType, priority, taskId }: Named) =>
   `${laneOf(tenant, agentType, priority).filter.slice(0, -1)}${encodeToken(taskId)}`;
 
 /** One agent type in one priority. The name is a hash: an agent type may hold what a consumer's name may not. */
