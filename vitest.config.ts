@@ -26,6 +26,10 @@ const drills = process.argv.some((word) => word.includes("test/drill")) ? [] : [
 /**
  * Tests talk to real servers, so a test may take seconds, and waits for a good part of them: two files at once use two
  * thirds of two cores. Three fill them; more only make each other late.
+ *
+ * Tried without gain: Node's own loader in place of Vite's (`viteModuleRunner: false`: 14.1 s of processor in place of 11.2
+ * for five small files with a process each), and temporary folders in memory. Of 1,300 s of processor on two busy cores 690
+ * are the tests' own, 510 those of the 480 nats-servers and the commands that they start.
  */
 export default defineConfig({
   // The doors of the package, as they are here; package.json names what is built of them.

@@ -80,11 +80,18 @@ const lazyHttp = {
   },
 };
 
+/** In place of WebSockets: Effect's HTTP server makes them for a handler that asks for an upgrade, and none here does. 49 kB. */
+const noWebSockets = {
+  name: "no-web-sockets",
+  resolveId: (id) => (id === "ws" ? "\0no-web-sockets" : null),
+  load: (id) => (id === "\0no-web-sockets" ? "export class WebSocket {}\nexport class WebSocketServer {}" : null),
+};
+
 const bundle = async (input, external, plugins = []) => {
   const bundled = await rolldown({
     input,
     external,
-    plugins: [lazyHttp, ...plugins],
+    plugins: [lazyHttp, noWebSockets, ...plugins],
     cwd: root,
     platform: "node",
     logLevel: "silent",

@@ -238,7 +238,7 @@ export class Recollect {
    * Rejects with `NoDatabase` where the log's database is on another machine.
    */
   list(options: ListOptions = {}): Promise<ListPage> {
-    return this.#query.list({ tenant: this.#tenant, ...options });
+    return this.#query.list({ ...options, tenant: options.tenant ?? this.#tenant });
   }
 
   /**

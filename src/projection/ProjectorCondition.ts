@@ -65,6 +65,10 @@ const stopped = (name: Condition["name"], message: string): Condition => ({
   hint: repair,
 });
 
+/** The condition on one line of a log; a message that ends with an error's reason has no full stop of its own. */
+export const inOneLine = ({ message, hint }: Condition): string =>
+  `${message}${message.endsWith(".") ? "" : "."} ${hint}`;
+
 export const hole = (sequence: Sequence, reason: string): Condition =>
   stopped("hole", `The stream has a hole at sequence ${sequence}: ${reason}`);
 

@@ -105,6 +105,7 @@ describe("a client that is closed", () => {
   it("refuses every later call with an Error, and may be closed again", () =>
     inFolder(async (recollect) => {
       const thread = recollect.thread("x");
+      const history = recollect.history({ thread: "x" });
       await thread.say({ role: "user", text: "a" });
       const flushed = await recollect.close();
       assert.deepInclude(flushed, { spooled: 1, refused: 0 });
@@ -112,6 +113,7 @@ describe("a client that is closed", () => {
       for (const call of [
         () => thread.say({ role: "user", text: "late" }),
         () => allOf(thread.messages()),
+        () => allOf(history.events()),
         () => recollect.waiting(),
         () => recollect.tasks.submit({ agentType: "x", prompt: "x" } as never),
         async () => recollect.tasks.work({ agentTypes: ["x"], run: () => undefined }),

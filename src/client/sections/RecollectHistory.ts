@@ -13,7 +13,6 @@ import { dataOf } from "../../log/Envelope.ts";
 import { type Deciding, HistoryReading, type ReadEvent, type Reading } from "../../publish/HistoryReading.ts";
 import { type AppendedAll, type AppendedEvent, Publisher, type Published } from "../../publish/Publisher.ts";
 import type { TypeName } from "../../publish/write/NewEvent.ts";
-import * as InFlight from "../InFlight.ts";
 import type { PromiseRunner } from "../PromiseRunner.ts";
 
 /** An event as a program reads it: `data` is the body's JSON. */
@@ -152,12 +151,7 @@ export class RecollectHistory {
   /** The events in order, with this machine's accepted ones behind them. Rejects with `LogUnavailable`. */
   async *events(reading: Reading = {}): AsyncGenerator<HistoryEvent, void> {
     const stream = Stream.unwrap(HistoryReading.use((reads) => Effect.succeed(reads.events(this.#history, reading))));
-    const letGo = InFlight.hold();
-    try {
-      yield* Stream.toAsyncIterableWith(Stream.map(stream, eventOf), await this.#runner.runtime.context());
-    } finally {
-      letGo();
-    }
+    yield* this.#runner.iterate(Stream.map(stream, eventOf));
   }
 
   /** The same as a list; `last` keeps the newest. */

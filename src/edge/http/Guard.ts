@@ -22,7 +22,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
 import type { Role } from "../../log/access/Roles.ts";
 import { answered } from "./Answered.ts";
-import { bounded } from "./Observed.ts";
+import { bounded, boundedOf } from "./Observed.ts";
 import { refused, tooLarge, toResponse } from "./Problem.ts";
 
 /** Settings of the door. */
@@ -224,7 +224,7 @@ export const bearerOf = (
   return { name, role, tenant, via: "bearer", stillHolds: () => HttpTokens.holds(root, secret) };
 };
 
-/** Gives each request its principal; for a middleware that reads it: `mine.combine(authentication)`. */
+/** Gives each request its principal, within the bound of its token; for a middleware that reads it: `mine.combine(authentication)`. */
 export const authentication = HttpRouter.middleware<{ provides: Principal }>()(
   Effect.map(
     HttpDoor,
@@ -232,7 +232,7 @@ export const authentication = HttpRouter.middleware<{ provides: Principal }>()(
       Effect.gen(function* () {
         const request = yield* HttpServerRequest.HttpServerRequest;
         const principal = yield* principalOf(door, request);
-        return yield* Effect.provideService(app, Principal, principal);
+        return yield* boundedOf(principal.name, Effect.provideService(app, Principal, principal));
       }),
   ),
 );

@@ -10,6 +10,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import { type AskedSql, auditSql } from "../../client/AuditedSql.ts";
 import { QueryRefused } from "../../query/Sql.ts";
 import { TenantClients } from "../http/TenantClients.ts";
+import { boundedOf } from "../http/Observed.ts";
 import { HttpDoor, mayAct, type Principal, principalOf } from "../http/Guard.ts";
 import { defaultTenant } from "../../domain/History.ts";
 import { html } from "./html/Html.ts";
@@ -83,7 +84,8 @@ export const signedIn = HttpRouter.middleware<{ provides: Viewer }>()(
           const request = yield* HttpServerRequest.HttpServerRequest;
           const principal = yield* Effect.option(principalOf(door, request));
           if (principal._tag === "None") return yield* notSignedIn;
-          return yield* Effect.provideService(app, Viewer, viewerOf(principal.value, clients, door));
+          const seen = Effect.provideService(app, Viewer, viewerOf(principal.value, clients, door));
+          return yield* boundedOf(principal.value.name, seen);
         }),
   ),
 ).layer;

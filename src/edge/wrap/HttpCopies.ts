@@ -8,8 +8,12 @@
  */
 import type { Direction } from "./Traffic.ts";
 
-/** A body, or one event of a stream, beyond it is not copied. */
+/** A body, or one event of a stream, beyond it is not copied; what follows in the stream is. */
 const longest = 32 * 1024 * 1024;
+
+/** Ends an event of a stream; in a chunk's beginning all but its last character may stand in the one before. */
+const between = /\r\n\r\n|\n\n|\r\r/;
+const mostBetween = 3;
 
 export type Told = (direction: Direction, line: Uint8Array) => void;
 
@@ -57,26 +61,31 @@ export class Copy {
   }
 
   add(chunk: Uint8Array): void {
-    if (this.#isTooLong) return;
+    if (this.#isTooLong && !this.#isStream) return;
+    const from = Math.max(0, this.#text.length - mostBetween);
     this.#text += this.#decoder.decode(chunk, { stream: true });
-    if (this.#isStream) this.#events();
-    if (this.#text.length <= longest) return;
+    if (this.#isStream) this.#events(from);
+    if (!this.#isTooLong && this.#text.length <= longest) return;
     this.#isTooLong = true;
-    this.#text = "";
+    // An event's end may come in two pieces.
+    this.#text = this.#isStream ? this.#text.slice(-mostBetween) : "";
   }
 
   end(): void {
-    if (this.#isTooLong || this.#text === "") return;
+    if (this.#text === "") return;
     if (this.#isStream) {
       this.#text += "\n\n";
-      this.#events();
+      this.#events(0);
     } else this.#tell(this.#text);
   }
 
   /** Events that are complete: their `data` lines, joined. */
-  #events(): void {
-    const parts = this.#text.split(/\r\n\r\n|\n\n|\r\r/);
+  #events(from: number): void {
+    if (!between.test(this.#text.slice(from))) return;
+    const parts = this.#text.split(between);
     this.#text = parts.pop() ?? "";
+    if (this.#isTooLong) parts.shift();
+    this.#isTooLong = false;
     for (const part of parts) {
       const data = part
         .split(/\r\n|\n|\r/)

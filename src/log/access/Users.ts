@@ -14,7 +14,7 @@ import { folderOf } from "../../machine/KeyFiles.ts";
 import * as DataFolder from "../../machine/DataFolder.ts";
 import * as Instance from "../../machine/Instance.ts";
 import * as NatsProbe from "../../machine/nats/NatsProbe.ts";
-import { read, type User, write } from "./AccessList.ts";
+import { changing, read, type User, write } from "./AccessList.ts";
 import { inboxOf, type Role } from "./Roles.ts";
 import * as ServerConf from "./ServerConf.ts";
 
@@ -122,8 +122,7 @@ const changed = Effect.fnUntraced(function* (root: string, users: ReadonlyArray<
 
 export const list = (root: string) => Effect.map(read(root), ({ users }) => users);
 
-/** Makes a user. `file` defaults to one in the folder's `keys`, and must not be there yet. */
-export const add = Effect.fn("log.addUser")(function* (options: {
+interface Adding {
   readonly root: string;
   readonly name: string;
   readonly role: Role;
@@ -131,7 +130,14 @@ export const add = Effect.fn("log.addUser")(function* (options: {
   readonly form: "creds" | "password";
   readonly file?: string | undefined;
   readonly now: number;
-}): Effect.fn.Return<
+}
+
+/** Makes a user. `file` defaults to one in the folder's `keys`, and must not be there yet. */
+export const add = (options: Adding) => changing(options.root)(adding(options));
+
+const adding = Effect.fn("log.addUser")(function* (
+  options: Adding,
+): Effect.fn.Return<
   Added,
   AccessRefused | DataFolder.FolderUnusable,
   FileSystem.FileSystem | Effect.Services<ReturnType<typeof reload>>
@@ -170,11 +176,15 @@ export const add = Effect.fn("log.addUser")(function* (options: {
   return { user, file, isActive };
 });
 
-/** Takes a user out: it is disconnected, and refused from then on. */
-export const revoke = Effect.fn("log.revokeUser")(function* (options: {
+interface Revoking {
   readonly root: string;
   readonly name: string;
-}) {
+}
+
+/** Takes a user out: it is disconnected, and refused from then on. */
+export const revoke = (options: Revoking) => changing(options.root)(revoking(options));
+
+const revoking = Effect.fn("log.revokeUser")(function* (options: Revoking) {
   const { name, root } = options;
   const fs = yield* FileSystem.FileSystem;
   const { users } = yield* read(root);

@@ -13,7 +13,8 @@
  * fifth now and then. 1,000 events take 70 to 110 ms, so that a million take about an hour and a half. On a machine that is
  * so busy that a pass would take longer than 20 hours it rests less, and never less than 54 times the processor's time.
  */
-import { Cause, Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
+import { Cause, Clock, Context, Effect, Exit, Layer, Schedule, Scope, SubscriptionRef } from "effect";
+import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
@@ -37,8 +38,8 @@ import type { Ledger } from "./LedgerSqlite.ts";
 import * as Witness from "./Witness.ts";
 
 /**
- * Events of a slice. Opening the ledger and a consumer takes 25 to 40 ms of processor, as much as comparing some 800 events:
- * with 200 in a slice it was two thirds of all.
+ * Events of a slice. Opening the ledger, as each slice did, and a consumer took 25 to 40 ms of processor, as much as comparing
+ * some 800 events: with 200 in a slice it was two thirds of all.
  */
 const sliceEvents = 1_000;
 /** Events compared before others have their turn in this process. */
@@ -114,6 +115,32 @@ const note = Effect.fnUntraced(function* (running: Running, found: Omit<State.Fi
 const ledgerAt = Effect.fnUntraced(function* (path: string) {
   const file = Generations.current(path);
   return file === undefined ? undefined : yield* openLedger(file);
+});
+
+/** The ledger in the file as it is now; undefined when there is none to read. */
+type LedgerNow = Effect.Effect<Ledger | undefined>;
+
+/**
+ * The ledger of a pass, until the scope closes: opened once, and again when its file was replaced.
+ *
+ * Decision: not for each slice, because the first statement of a connection reads the whole schema: 16 to 23 ms of processor in
+ * one go, for which every request of the daemon waits.
+ */
+const ledgerOfPass = Effect.fnUntraced(function* (path: string) {
+  const scope = yield* Effect.scope;
+  let kept: { readonly key: string; readonly ledger: Ledger; readonly scope: Scope.Closeable } | undefined;
+  return Effect.gen(function* () {
+    const file = Generations.current(path);
+    const key = file === undefined ? "" : `${file} ${statSync(file, { throwIfNoEntry: false })?.ino}`;
+    if (kept?.key === key) return kept.ledger;
+    if (kept !== undefined) yield* Scope.close(kept.scope, Exit.void);
+    kept = undefined;
+    const own = yield* Scope.fork(scope);
+    const ledger = yield* Scope.provide(ledgerAt(path), own);
+    if (ledger === undefined) yield* Scope.close(own, Exit.void);
+    else kept = { key, ledger, scope: own };
+    return ledger;
+  }) satisfies LedgerNow;
 });
 
 /** The comparison of some events. */
@@ -237,21 +264,21 @@ export const restAfter = (slice: {
 export const restInTime = (events: number, head: number): number => (mostPassMillis * events) / Math.max(head, 1);
 
 /** The next events; answers how far it came, undefined when there is none left. */
-const compareNext = Effect.fnUntraced(function* (running: Running, after: Sequence) {
+const compareNext = Effect.fnUntraced(function* (running: Running, ledgerNow: LedgerNow, after: Sequence) {
   const { lastSequence } = yield* running.log.info;
-  const ledger = yield* ledgerAt(running.options.path);
+  const ledger = yield* ledgerNow;
   const head = Math.min(lastSequence, ledger?.checkpoint().sequence ?? 0);
   if (ledger === undefined || after >= head) return undefined;
   const until = Math.min(head, after + sliceEvents);
   yield* compareEvents(running, { ledger, after, until });
   return { head, until };
-}, Effect.scoped);
+});
 
 /** One slice; false when there is none left. */
-const slice = Effect.fnUntraced(function* (running: Running) {
+const slice = Effect.fnUntraced(function* (running: Running, ledgerNow: LedgerNow) {
   const taken = measure();
   const { sequence } = yield* SubscriptionRef.get(running.state);
-  const compared = yield* compareNext(running, sequence);
+  const compared = yield* compareNext(running, ledgerNow, sequence);
   if (compared === undefined) return false;
   const { head, until } = compared;
   yield* update(running, { sequence: until, head, at: yield* now });
@@ -262,7 +289,12 @@ const slice = Effect.fnUntraced(function* (running: Running) {
 
 /** Returns the rest that it owes for its end, milliseconds: the file is looked at in one go; and whether there was nothing to compare. */
 const pass = Effect.fnUntraced(function* (running: Running) {
-  while (yield* slice(running));
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const ledgerNow = yield* ledgerOfPass(running.options.path);
+      while (yield* slice(running, ledgerNow));
+    }),
+  );
   const taken = measure();
   yield* checkFile(running);
   yield* mend(running);

@@ -35,6 +35,7 @@ layer(world, { excludeTestServices: true })("lists and SQL as promises", (it) =>
     Effect.gen(function* () {
       const { data, project } = yield* instance;
       const recollect = yield* connect({ data });
+      const acme = yield* connect({ data, tenant: "acme" });
       yield* Effect.promise(() => recollect.connected());
       yield* project;
       yield* Effect.promise(async () => {
@@ -45,6 +46,8 @@ layer(world, { excludeTestServices: true })("lists and SQL as promises", (it) =>
         const task = recollect.task("t1");
         await task.submitted({ agentType: "coder", description: "do it" });
         await recollect.session({ transport: "stdio" });
+        // A tenant that is not said is the client's own, also where a program names it with nothing.
+        assert.lengthOf((await acme.list({ tenant: undefined })).histories, 0);
         const first = await recollect.list({ prefix: "a/", limit: 2 });
         assert.isTrue(first.isCurrent);
         const second = await recollect.list({ prefix: "a/", limit: 2, cursor: first.next });
@@ -64,6 +67,8 @@ layer(world, { excludeTestServices: true })("lists and SQL as promises", (it) =>
         for (const wrong of ["DELETE FROM threads", "SELECT ?"]) {
           assert.instanceOf(await recollect.sql(wrong).catch((error: unknown) => error), QueryRefused);
         }
+        const both = await recollect.sql("SELECT 1 AS n, 2 AS n");
+        assert.deepStrictEqual(both, [{ n: 1, n_2: 2 }]);
         assert.instanceOf(await recollect.list({ cursor: "x" }).catch((error: unknown) => error), QueryRefused);
       });
     }),

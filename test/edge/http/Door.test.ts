@@ -35,6 +35,12 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     assert.deepInclude(answer.json(), { type: "urn:recollect:problem:route", status: 404, title: "Not found" });
   });
 
+  it("answers a request for a WebSocket as any other: it has none", async () => {
+    const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    const headers = { ...upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
+    assert.deepInclude(await door.ask("/healthz", { headers }), { status: 200, text: "ok\n" });
+  });
+
   it("says that an address is too long, where to put what is long, and serves the next request", async () => {
     const long = await door.ask(`/sql?q=${"x".repeat(20_000)}`, { headers: bearer(door.local) });
     assert.strictEqual(long.status, 431);

@@ -1,0 +1,31 @@
+/** Users that several processes make at the same time. */
+import { assert, describe, it } from "@effect/vitest";
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { Effect, FileSystem } from "effect";
+import { existsSync, writeFileSync } from "node:fs";
+import * as Users from "../../src/log/access/Users.ts";
+
+const add = (root: string, name: string) =>
+  Users.add({ root, name, role: "publisher", tenant: "acme", form: "creds", now: 1 });
+
+describe("users of a store", () => {
+  it.live("are all there that are made at the same time, and a lock of a dead process is in no one's way", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const root = yield* fs.makeTempDirectoryScoped({ prefix: "recollect-users-" });
+      const lock = `${root}/access.json.lock`;
+      writeFileSync(lock, "4194305\n");
+      const names = Array.from({ length: 8 }, (_, n) => `u${n}`);
+      yield* Effect.forEach(names, (name) => add(root, name), { concurrency: "unbounded" });
+      const listed = Effect.map(Users.list(root), (users) => users.map(({ name }) => name).toSorted());
+      assert.deepStrictEqual(yield* listed, names);
+      const gone = ["u1", "u6"];
+      yield* Effect.forEach(gone, (name) => Users.revoke({ root, name }), { concurrency: "unbounded" });
+      assert.deepStrictEqual(
+        yield* listed,
+        names.filter((name) => !gone.includes(name)),
+      );
+      assert.isFalse(existsSync(lock));
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  );
+});
