@@ -102,7 +102,7 @@ const setCondition = Effect.fnUntraced(function* (
 
 /** Into this process's log and, as a courtesy to other processes, into the file. */
 const tellOthers = Effect.fnUntraced(function* (running: Running, condition: ProjectorCondition.Condition | undefined) {
-  if (condition !== undefined) yield* Effect.logWarning(`projector: ${condition.message} ${condition.hint}`);
+  if (condition !== undefined) yield* Effect.logWarning(`projector: ${ProjectorCondition.inOneLine(condition)}`);
   const value = condition === undefined ? undefined : JSON.stringify(condition);
   // While it is made anew, or cannot be gone on with, the file that readers have is open nowhere here.
   const note =

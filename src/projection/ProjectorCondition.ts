@@ -19,7 +19,7 @@ import { identityOf, type StorageTrouble } from "./ReadModel.ts";
  * - `sequenceReused`: another event stands at the checkpoint
  * - `hole`: a sequence is missing
  * - `ledgerAhead`: the ledger has events that the stream does not, found by a rebuild that would have dropped them
- * - `witnessDisagrees`: a file outside of the folder has seen more than the folder holds
+ * - `witnessDisagrees`: the witness outside of the folder has seen more than the folder holds
  * - `copiesDiffer`, `eventsLost`, `ledgerDamaged`, `databaseDamaged`: found by the scrubber; what it can mend it mends
  * - `restored`: a new incarnation with the same events; noticed, and gone on
  * - `logAway`, `storage`, `rebuilding`: it goes on by itself
@@ -64,6 +64,10 @@ const stopped = (name: Condition["name"], message: string): Condition => ({
   message,
   hint: repair,
 });
+
+/** The condition on one line of a log; a message that ends with an error's reason has no full stop of its own. */
+export const inOneLine = ({ message, hint }: Condition): string =>
+  `${message}${message.endsWith(".") ? "" : "."} ${hint}`;
 
 export const hole = (sequence: Sequence, reason: string): Condition =>
   stopped("hole", `The stream has a hole at sequence ${sequence}: ${reason}`);

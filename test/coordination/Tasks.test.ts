@@ -112,7 +112,8 @@ layer(onServer, { excludeTestServices: true })("tasks on JetStream", (it) => {
       const tasks = yield* Tasks.Tasks;
       const { taskId } = yield* tasks.submit({ agentType: "interrupted" });
       const lease = yield* tasks.claim({ agentTypes: ["interrupted"] });
-      const before = yield* Effect.forkChild(lease.start, { startImmediately: true });
+      // It is on its way to the log: those after it wait, and the first of them writes for all.
+      const before = yield* Effect.forkChild(lease.progress({ progress: 0 }), { startImmediately: true });
       const [writer, joined, last] = yield* Effect.forEach([1, 2, 3], (progress) =>
         Effect.forkChild(lease.progress({ progress }), { startImmediately: true }),
       );

@@ -1,5 +1,8 @@
 /** Damage that nobody asks about is found, named and, where that costs nothing, mended. */
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it } from "@effect/vitest";
+import { Kvm } from "@nats-io/kv";
+import { connect } from "@nats-io/transport-node";
 import Database from "better-sqlite3";
 import { Effect } from "effect";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,6 +14,7 @@ import * as LastVerified from "../../src/projection/verify/LastVerified.ts";
 import { integrityOf } from "../../src/projection/verify/Integrity.ts";
 import * as Scrubber from "../../src/projection/verify/Scrubber.ts";
 import { verify } from "../../src/projection/verify/Verify.ts";
+import * as NatsServer from "../support/NatsServer.ts";
 import { conversation } from "./Conversation.ts";
 import { said, type StubLog, stubLog } from "./StubLog.ts";
 import { ask, temporaryFolder } from "./World.ts";
@@ -304,6 +308,60 @@ describe("the witness", () => {
       const elsewhere = yield* stored(other);
       yield* attested(other, elsewhere, witness, () => conditions(elsewhere).includes("witnessDisagrees"));
       assert.match(integrityOf(elsewhere).conditions[0]?.message ?? "", /other events up to sequence 60/);
+    }),
+  );
+
+  it.live("in a bucket of another server keeps the same law, and is named while that server is away", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const kv = yield* Effect.promise(async () => new Kvm(await connect({ servers: server.url })).create("HEADS"));
+      const seen = () =>
+        kv.get("head").then((entry) => (entry?.operation === "PUT" ? entry.json<object>() : undefined));
+      const witness = `${server.url}/HEADS`;
+      const entries = conversation(60);
+      const [log, old] = [stubLog(entries), stubLog(entries.slice(0, 40))];
+      const path = yield* stored(log);
+      const before = yield* stored(old);
+      const untilSeen = (of: StubLog, at: string, sequence: number) =>
+        Effect.scoped(
+          Effect.andThen(
+            Scrubber.make({ path: at, projections: readModels, pace, witness }).pipe(provide(of)),
+            Effect.repeat(
+              Effect.delay(
+                Effect.promise(() => seen()),
+                5,
+              ),
+              {
+                until: (head) =>
+                  head !== undefined && "sequence" in head && head.sequence === sequence && conditions(at).length === 0,
+              },
+            ),
+          ),
+        );
+      yield* untilSeen(log, path, 60);
+      yield* attested(old, before, witness, () => conditions(before).includes("witnessDisagrees"));
+      assert.match(integrityOf(before).conditions[0]?.message ?? "", /has seen 60 events .*ends at 40/);
+      assert.deepInclude(yield* Effect.promise(() => seen()), { sequence: 60 });
+      yield* Effect.promise(() => kv.delete("head"));
+      yield* untilSeen(old, before, 40);
+      yield* Effect.promise(() => kv.put("head", "precious"));
+      yield* attested(log, path, witness, () => conditions(path).includes("witnessDisagrees"));
+      assert.strictEqual(yield* Effect.promise(async () => (await kv.get("head"))?.string()), "precious");
+      yield* Effect.promise(() => kv.delete("head"));
+      yield* untilSeen(log, path, 60);
+      yield* server.stop;
+      yield* attested(log, path, witness, () => conditions(path).includes("witnessDisagrees"));
+      assert.include(integrityOf(path).conditions[0]?.message, `The witness ${witness} cannot be read`);
+    }).pipe(Effect.provide(NodeServices.layer)),
+  );
+
+  it.live("whose address names no bucket, or holds a user, is named and not dialled", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(20));
+      const path = yield* stored(log);
+      for (const place of ["nats://127.0.0.1:1/", "nats://me:secret@127.0.0.1:1/HEADS"])
+        yield* attested(log, path, place, () => conditions(path).includes("witnessDisagrees"));
+      assert.notInclude(JSON.stringify(integrityOf(path)), "secret");
     }),
   );
 

@@ -62,7 +62,7 @@ export interface UpOptions extends Where {
   readonly port: number | undefined;
   /** Time to live of snapshots from now on; undefined: as before, 24 hours in a new store. */
   readonly snapshotTtlMillis: number | undefined;
-  /** A file outside of the folder that is told how far the record reaches; undefined: `RECOLLECT_WITNESS`, if any. */
+  /** A file outside of the folder, or a bucket of another server, that is told how far the record reaches; undefined: `RECOLLECT_WITNESS`, if any. */
   readonly witness: string | undefined;
   /** HTTP door; undefined: none. A `port` that is undefined: that of last time, else 4280, else a free one. */
   readonly http: { readonly port: number | undefined } | undefined;

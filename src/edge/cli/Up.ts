@@ -73,9 +73,9 @@ export const up = Command.make(
       Flag.optional,
     ),
     witness: Flag.String("witness").pipe(
-      Flag.withMetavar("FILE"),
+      Flag.withMetavar("PLACE"),
       Flag.withDescription(
-        "A file outside of the data folder that is told how far the record reaches (RECOLLECT_WITNESS)",
+        "A file outside of the data folder, or nats://HOST:PORT/BUCKET?creds=FILE, that is told how far the record reaches (RECOLLECT_WITNESS)",
       ),
       Flag.optional,
     ),

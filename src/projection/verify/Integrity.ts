@@ -32,7 +32,8 @@ const names: Readonly<Record<Kind, Condition["name"]>> = {
 };
 
 const hints: Readonly<Record<Kind, string>> = {
-  witness: "Put the newer copy of the folder back. To go on from here, remove the witness file.",
+  witness:
+    "Put the newer copy of the folder back. To go on from here, remove the witness: its file, or the key head of its bucket.",
   content: "recollect heal shows both copies of each place.",
   both: "recollect heal says so at each place.",
   stream: "recollect heal puts them back from the ledger.",

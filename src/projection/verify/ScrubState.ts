@@ -13,7 +13,7 @@ import * as OwnFile from "../../machine/OwnFile.ts";
  * - `stream`, `both`, `content`: places where the copies differ and the stream has to be mended
  * - `ledger`: rows of the ledger that do not match their digests, or are gone
  * - `database`: pages, full-text indexes, tables, views, triggers
- * - `witness`: the witness file has seen more, or something else, than this folder holds
+ * - `witness`: the witness has seen more, or something else, than this folder holds
  */
 export const FindingKind = Schema.Literals(["stream", "both", "content", "ledger", "database", "witness"]);
 

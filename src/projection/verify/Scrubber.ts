@@ -64,7 +64,7 @@ const emptyMillis = 60_000;
 export interface Options {
   readonly path: string;
   readonly projections: ReadonlyArray<Projection>;
-  /** A file outside of the data folder. */
+  /** A file outside of the data folder, or a bucket of another server. */
   readonly witness?: string | undefined;
   /** Tests ask for another pace. */
   readonly pace?: { readonly share?: number; readonly betweenPassesMillis?: number; readonly witnessMillis?: number };
@@ -316,10 +316,10 @@ const headOf = Effect.fnUntraced(function* (path: string, at: Sequence | undefin
 }, Effect.scoped);
 
 /** Compares with the witness, and brings it up to date while it agrees. */
-const attest = Effect.fnUntraced(function* (running: Running, file: string) {
-  const seen = yield* Witness.read(file);
+const attest = Effect.fnUntraced(function* (running: Running, witness: Witness.Witness) {
+  const seen = yield* witness.read;
   if (seen === "none") {
-    const message = `The witness ${file} cannot be read, or is no witness: it is left as it is, and nothing is written there.`;
+    const message = `The witness ${witness.name} cannot be read, or is no witness: it is left as it is, and nothing is written there.`;
     return yield* note(running, { kind: "witness", ranges: [], message });
   }
   const head = yield* headOf(running.options.path, seen?.sequence);
@@ -334,8 +334,8 @@ const attest = Effect.fnUntraced(function* (running: Running, file: string) {
       pending: pending.filter(({ kind }) => kind !== "witness"),
     });
   if (seen !== undefined && seen.sequence >= head.sequence) return;
-  const isWritten = yield* Witness.write(file, { sequence: head.sequence, chain: head.chain, at: yield* now });
-  if (!isWritten) yield* Effect.logWarning(`scrubber: the witness ${file} cannot be written`);
+  const isWritten = yield* witness.write({ sequence: head.sequence, chain: head.chain, at: yield* now });
+  if (!isWritten) yield* Effect.logWarning(`scrubber: the witness ${witness.name} cannot be written`);
 });
 
 const scrubForEver = Effect.fnUntraced(function* (running: Running) {
@@ -362,7 +362,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.forkScoped(scrubForEver(running));
   if (options.witness !== undefined) {
     const every = Schedule.spaced(options.pace?.witnessMillis ?? witnessEveryMillis);
-    yield* Effect.forkScoped(Effect.repeat(Effect.ignore(attest(running, options.witness)), every));
+    const witness = yield* Witness.at(options.witness);
+    yield* Effect.forkScoped(Effect.repeat(Effect.ignore(attest(running, witness)), every));
   }
   return Scrubber.of({ state: SubscriptionRef.get(state) });
 });

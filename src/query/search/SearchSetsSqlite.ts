@@ -10,7 +10,7 @@ import type { Database } from "better-sqlite3";
 import { parts, type Source } from "../../../projections/search.ts";
 import { prepared } from "../RowsSqlite.ts";
 import type { SearchFilter } from "./Search.ts";
-import { fileMatchOf, fileThreads, number, projectNames } from "../ThreadConditionsSqlite.ts";
+import { byAgent, fileMatchOf, fileThreads, isMain, number, projectNames } from "../ThreadConditionsSqlite.ts";
 
 /** Threads of a set; of more than these a row's own thread is asked. */
 const mostThreads = 5_000;
@@ -57,20 +57,25 @@ const isMissing = (db: Database, names: ReadonlyArray<string | undefined>): bool
   names.some((name) => name !== undefined && numbersOf(db, `SELECT ${number(":name")}`, { name }).length === 0);
 
 /**
- * The threads of a project, of a branch, or with a file, the latest name first. Whether one is hidden is asked of a row that was
- * found: so an index alone answers where a project is asked for.
+ * The threads of a project, of a branch, or with a file, of the agent where one is asked for too, the latest name first. Whether one
+ * is hidden is asked of a row that was found: so an index alone answers where a project is asked for.
  */
-const threadsOf = (db: Database, { branch }: SearchFilter, bound: Bound): ReadonlyArray<number> | undefined => {
+const threadsOf = (
+  db: Database,
+  { agent, branch, isMain: isMainOnly }: SearchFilter,
+  bound: Bound,
+): ReadonlyArray<number> | undefined => {
   const conditions = [
     ...("cwds" in bound ? [`t.cwd IN ${listed("cwds")}`] : []),
     ...(branch === undefined ? [] : [`t.branch = ${number(":branch")}`]),
     ...("fileThreads" in bound ? [`t.thread_id IN ${listed("fileThreads")}`] : []),
   ];
   if (conditions.length === 0) return undefined;
+  const narrower = [...(agent === undefined ? [] : [byAgent]), ...(isMainOnly === true ? [isMain] : [])];
   return numbersOf(
     db,
-    `SELECT t.thread_id FROM threads t WHERE ${conditions.join(" AND ")} ORDER BY t.thread_id DESC LIMIT ${mostThreads + 1}`,
-    { ...bound, ...(branch === undefined ? {} : { branch }) },
+    `SELECT t.thread_id FROM threads t WHERE ${[...conditions, ...narrower].join(" AND ")} ORDER BY t.thread_id DESC LIMIT ${mostThreads + 1}`,
+    { ...bound, ...(branch === undefined ? {} : { branch }), ...(agent === undefined ? {} : { agent }) },
   );
 };
 

@@ -24,6 +24,7 @@ import { type Range, rangesOf, threadRanges } from "./SearchRangesSqlite.ts";
 import { areAll, boundSets, mostLeading, setsOf, type Sets } from "./SearchSetsSqlite.ts";
 import { firstScore } from "./SearchScore.ts";
 import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
+import { type Detail, detailsOf } from "./SearchDetailsSqlite.ts";
 import { beginningsOf, matchOf } from "./SearchText.ts";
 import { around } from "./Snippet.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
@@ -312,12 +313,6 @@ const rank = (candidates: ReadonlyArray<Candidate>, finder: Finder, texts: Texts
     .toSorted((left, right) => right.score - left.score);
 };
 
-const detailSql = (source: Source): string =>
-  `SELECT ${source.messageId} AS message_id, ${source.callId} AS tool_call_id, ${source.tool} AS tool_name
-   FROM ${source.table} r ${joinsOf(source)} WHERE r.id = :id`;
-
-type Detail = Pick<SearchHit, "messageId" | "toolCallId" | "toolName">;
-
 /** A text and where in it the words stand: its head where they stand there, and nothing is put in its place. */
 const markedText = (
   one: Candidate,
@@ -332,8 +327,8 @@ const markedText = (
 };
 
 const hitOf = (
-  db: Database,
   one: Candidate,
+  detail: Detail | undefined,
   how: {
     readonly finder: Finder;
     readonly texts: Texts;
@@ -341,7 +336,6 @@ const hitOf = (
     readonly shown: SearchFilter["shown"];
   },
 ) => {
-  const [detail] = all<Detail>(db, detailSql(one.source), { id: one.id });
   const { text, marks } = markedText(one, how);
   const snippet = around(text, marks, how.width);
   return {
@@ -374,13 +368,18 @@ export const search = (db: Database, filter: SearchFilter, now: number): SearchA
       .toSorted((left, right) => right.score - left.score)
       .slice(0, limitOf(filter));
     const how = { finder, texts, width: filter.width ?? 160, shown: filter.shown };
+    const mostHits = filter.hitsPerThread ?? 3;
+    const details = detailsOf(
+      db,
+      best.flatMap(({ hits }) => hits.slice(0, mostHits).map(({ one }) => one)),
+    );
     return {
       threads: best.flatMap(({ hits }) => {
         const [first] = hits;
         if (first === undefined) return [];
         const { tenantName, thread: name } = first.one;
         const [thread] = all<ThreadRow>(db, threadSql, { thread: name, tenantName });
-        const shown = hits.slice(0, filter.hitsPerThread ?? 3).map(({ one }) => hitOf(db, one, how));
+        const shown = hits.slice(0, mostHits).map(({ one }) => hitOf(one, details.get(one), how));
         return thread === undefined ? [] : [{ thread, count: hits.length, hits: shown }];
       }),
       total: threads.size,
