@@ -85,7 +85,7 @@ export class SnapshotStore extends Context.Service<
 /** Bounds and default of a snapshot's life: whoever comes back on the next day finds it, if not at the weekend. */
 export const defaultTtlMillis = 24 * 3_600_000;
 
-/** A thread in which nothing happened for so long rests, milliseconds: its snapshot is packed. */
+/** A thread in which nothing happened for so long rests, milliseconds: its snapshot is packed. One of no times was imported. */
 const restsAfterMillis = 3_600_000;
 
 /** `<tenant>.<id>`: two tokens, so no thread can take the checkpoint's key of one. */
@@ -117,7 +117,7 @@ const make = Effect.gen(function* () {
     const key = keyNow();
     if (key === undefined) return undefined;
     const now = yield* Clock.currentTimeMillis;
-    const isPacked = now - (state.metadata.lastActivityAt ?? now) > restsAfterMillis;
+    const isPacked = now - (state.metadata.lastActivityAt ?? 0) > restsAfterMillis;
     return SnapshotCodec.encode(state, { key, isPacked });
   });
 

@@ -48,7 +48,11 @@ const hasAuthorizer = (): boolean => {
 const faultOf = (text: string, parameters: SqlParameters, options: SqlOptions): QueryRefused | undefined => {
   const read = readSql(text);
   if (!/^(?:select|with|values|explain)$/.test(read.words[0] ?? ""))
-    return refuse(`Only reading is possible here, and this does not begin with SELECT: ${text.trim().slice(0, 60)}`);
+    return refuse(
+      text.trim() === ""
+        ? "The statement is empty."
+        : `Only reading is possible here, and this does not begin with SELECT: ${text.trim().slice(0, 60)}`,
+    );
   const given = Array.isArray(parameters) ? parameters.length : 0;
   if (read.positional !== given)
     return refuse(`The statement has ${read.positional} parameters (?), and ${given} values were given.`);

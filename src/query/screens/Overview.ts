@@ -147,14 +147,17 @@ export const days = Effect.fnUntraced(function* (since: number, until: number, t
   return [...found.values()].toSorted((left, right) => (left.day < right.day ? -1 : 1));
 });
 
-/** Prompts since a moment by weekday (0 is Sunday) and hour of the server's time zone. */
-export const promptHours = Effect.fnUntraced(function* (since: number, tenant: string) {
+/** Prompts of a time, its end not included, by weekday (0 is Sunday) and hour of the server's time zone. */
+export const promptHours = Effect.fnUntraced(function* (
+  { since, until }: { readonly since: number; readonly until: number },
+  tenant: string,
+) {
   const { rows } = yield* Ask;
   return yield* rows<{ readonly weekday: number; readonly hour: number; readonly prompts: number }>(
     `SELECT CAST(strftime('%w', quarter_at / 1000, 'unixepoch', 'localtime') AS INTEGER) AS weekday,
        CAST(strftime('%H', quarter_at / 1000, 'unixepoch', 'localtime') AS INTEGER) AS hour, sum(messages) AS prompts
-     FROM v_message_activity WHERE quarter_at >= :since AND tenant = :tenant AND kind = 'prompt' GROUP BY 1, 2`,
-    { since, tenant },
+     FROM v_message_activity WHERE quarter_at >= :since AND quarter_at < :until AND tenant = :tenant AND kind = 'prompt' GROUP BY 1, 2`,
+    { since, until, tenant },
   );
 });
 

@@ -101,6 +101,10 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     const headers = bearer(door.local);
     assert.strictEqual((await door.ask("/sql?q=SELECT+40%2B2+AS+answer&p.x=", { headers })).status, 200);
     assert.include((await door.ask("/sql?q=SELECT+40%2B2+AS+answer", { headers })).text, "42");
+    for (const number of ["-9007199254740991", "9007199254740993", "123456789012345677"]) {
+      const { text } = await door.ask(`/sql?q=SELECT+'it+is+'||:n&p.n=${number}`, { headers });
+      assert.include(text, `it is ${number}`);
+    }
     const audit = `SELECT DISTINCT actor, json_extract(data, '$.door') AS door FROM v_events WHERE type = 'x.recollect.sql_asked'
       AND json_extract(data, '$.statement') = 'SELECT 40+2 AS answer'`;
     const body = JSON.stringify({ statement: audit });

@@ -112,6 +112,16 @@ layer(site, { excludeTestServices: true, timeout: 60_000 })("the page at its doo
     }),
   );
 
+  it.effect("counts the prompts of weekdays and hours up to the day that is asked", () =>
+    Effect.gen(function* () {
+      yield* said("a prompt of today", "hours");
+      const operator = { role: "operator", tenant: "hours" } as const;
+      const counted = (text: string) => [...text.matchAll(/\d+:00: ([1-9]\d*)</g)].map(([, count]) => count);
+      assert.deepStrictEqual(counted((yield* answer("/projects?tenant=hours", operator)).text), ["1"]);
+      assert.deepStrictEqual(counted((yield* answer("/projects?tenant=hours&until=2020-01-01", operator)).text), []);
+    }),
+  );
+
   it.effect("shows no secret that a transcript has, on any screen, as text or as CSV", () =>
     Effect.gen(function* () {
       const secret = `ghp_${"k3Jq".repeat(9)}`;

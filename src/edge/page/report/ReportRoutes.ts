@@ -177,9 +177,15 @@ const answersOf = Effect.fnUntraced(function* (
 });
 
 /** Hours of prompts: only on the screen of projects, where one looks at one's own days. */
-const hours = Effect.fnUntraced(function* (tenant: string, sinceAt: number | undefined) {
+const hours = Effect.fnUntraced(function* (
+  tenant: string,
+  {
+    since = 1,
+    until = Number.MAX_SAFE_INTEGER,
+  }: { readonly since: number | undefined; readonly until: number | undefined },
+) {
   const values = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => 0));
-  for (const { hour, prompts, weekday } of yield* Screens.promptHours(sinceAt ?? 1, tenant)) {
+  for (const { hour, prompts, weekday } of yield* Screens.promptHours({ since, until }, tenant)) {
     const row = values[(weekday + 6) % 7];
     if (row !== undefined) row[hour] = prompts;
   }
@@ -253,7 +259,7 @@ const screen = (made: Made) =>
       `${made.path}?${new URLSearchParams({ ...Object.fromEntries([...query].filter(([, value]) => value !== "")), csv: `${answer.report}.${section.name}` })}`;
     const body = html`<h1>${made.title}</h1>
       ${choices(made, query, now)}
-      ${made.path === "/sessions" && (yield* live(viewer.tenant, now))}${made.path === "/projects" && (yield* hours(tenant, from))}
+      ${made.path === "/sessions" && (yield* live(viewer.tenant, now))}${made.path === "/projects" && (yield* hours(tenant, base))}
       ${answers.map((answer) => answer.sections.map((section) => figure(dataOf(answer.report, section, csvPath(answer, section)), now)))}
       <p class="quiet small">
         Up to event ${count(answers[0]?.sequence ?? 0)}.

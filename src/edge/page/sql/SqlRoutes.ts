@@ -97,11 +97,18 @@ const plotOf = ({ columns, rows }: Answer): FigureData["plot"] => {
 const example =
   "SELECT day, model, input_tokens, output_tokens, cost_usd\nFROM v_daily_tokens ORDER BY day DESC LIMIT 50";
 
-/** Parameters that a link gave, such as those of a report's statement: numbers as numbers. */
+/** Numbers as numbers, exactly: what SQLite holds in 64 bits and JavaScript does not is a BigInt. */
+const parameterOf = (value: string): Value => {
+  if (!/^-?\d{1,18}$/.test(value)) return value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : BigInt(value);
+};
+
+/** Parameters that a link gave, such as those of a report's statement. */
 const parametersOf = (query: URLSearchParams): Readonly<Record<string, Value>> =>
   Object.fromEntries(
     [...query].flatMap(([name, value]) =>
-      name.startsWith("p.") ? [[name.slice(2), /^-?\d{1,16}$/.test(value) ? Number(value) : value] as const] : [],
+      name.startsWith("p.") ? [[name.slice(2), parameterOf(value)] as const] : [],
     ),
   );
 
