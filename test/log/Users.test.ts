@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, FileSystem } from "effect";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
+import { userFinder } from "../../src/log/access/AccessList.ts";
 import * as Users from "../../src/log/access/Users.ts";
 
 const add = (root: string, name: string) =>
@@ -26,6 +27,25 @@ describe("users of a store", () => {
         names.filter((name) => !gone.includes(name)),
       );
       assert.isFalse(existsSync(lock));
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  );
+
+  it.live("are unknown while their list cannot be read, and known again after it", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const root = yield* fs.makeTempDirectoryScoped({ prefix: "recollect-users-" });
+      yield* add(root, "ada");
+      const list = `${root}/access.json`;
+      const find = userFinder(root);
+      assert.strictEqual(find("ada")?.role, "publisher");
+      renameSync(list, `${root}/kept`);
+      mkdirSync(list);
+      assert.isUndefined(find("ada"));
+      rmdirSync(list);
+      writeFileSync(list, "{");
+      assert.isUndefined(find("ada"));
+      renameSync(`${root}/kept`, list);
+      assert.strictEqual(find("ada")?.role, "publisher");
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   );
 });

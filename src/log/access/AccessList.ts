@@ -7,7 +7,7 @@
  * server must know (Decision: as they are and not hashed, because they are 192 random bits that we make, the file is as
  * secret as the keys beside it, and a hash that is worth its name costs the server 80 ms at each connect).
  */
-import { Effect, FileSystem, Option, Schedule, Schema } from "effect";
+import { Effect, FileSystem, Option, Result, Schedule, Schema } from "effect";
 import { randomUUID } from "node:crypto";
 import { linkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { folderTrouble } from "../../machine/DataFolder.ts";
@@ -47,7 +47,8 @@ const decode = Schema.decodeUnknownOption(File);
 
 /**
  * Finder of a user by its public key or its name. It looks whether the file has changed at
- * each question (some 5 µs), so a user that was made or revoked meanwhile is known as such.
+ * each question (some 5 µs), so a user that was made or revoked meanwhile is known as such. Of a list that cannot be read
+ * no user is known.
  */
 export const userFinder = (root: string): ((known: string) => User | undefined) => {
   const path = fileOf(root);
@@ -57,7 +58,8 @@ export const userFinder = (root: string): ((known: string) => User | undefined) 
     const now = statSync(path, { throwIfNoEntry: false });
     const found = now === undefined ? "" : `${now.ino} ${now.mtimeMs} ${now.size}`;
     if (found !== version) {
-      const list = found === "" ? undefined : Option.getOrUndefined(decode(OwnFile.readText(path)));
+      const text = Result.try(() => (found === "" ? undefined : OwnFile.readText(path)));
+      const list = Option.getOrUndefined(decode(Result.getOrElse(text, () => undefined)));
       users = new Map(list?.users.flatMap((user) => [user.name, user.nkey ?? user.name].map((name) => [name, user])));
       version = found;
     }
