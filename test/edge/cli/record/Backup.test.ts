@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exitCodes } from "../../../../src/edge/cli/Failure.ts";
 import { session, Stage } from "../Program.ts";
@@ -34,7 +34,7 @@ describe("recollect backup and restore", { timeout: 120_000 }, () => {
     assert.include(restored.out, ` verify --data '${back}'`);
     assert.deepInclude(await stage.run(["verify"], { RECOLLECT_DATA: back }), { code: 0 });
 
-    const damaged = join(into, "files", "recollect.db");
+    const damaged = join(into, readdirSync(into).find((name) => name.startsWith("files-")) ?? "", "recollect.db");
     writeFileSync(damaged, readFileSync(damaged).fill(0, 4096, 8192));
     const found = await stage.run(["backup", "verify", into]);
     assert.deepInclude(found, { code: exitCodes.different });
