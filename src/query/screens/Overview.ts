@@ -149,7 +149,10 @@ export const days = Effect.fnUntraced(function* (since: number, until: number, t
 
 /** Prompts of a time, its end not included, by weekday (0 is Sunday) and hour of the server's time zone. */
 export const promptHours = Effect.fnUntraced(function* (
-  { since, until }: { readonly since: number; readonly until: number },
+  {
+    since = 1,
+    until = Number.MAX_SAFE_INTEGER,
+  }: { readonly since: number | undefined; readonly until: number | undefined },
   tenant: string,
 ) {
   const { rows } = yield* Ask;

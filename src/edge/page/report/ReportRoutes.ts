@@ -179,13 +179,10 @@ const answersOf = Effect.fnUntraced(function* (
 /** Hours of prompts: only on the screen of projects, where one looks at one's own days. */
 const hours = Effect.fnUntraced(function* (
   tenant: string,
-  {
-    since = 1,
-    until = Number.MAX_SAFE_INTEGER,
-  }: { readonly since: number | undefined; readonly until: number | undefined },
+  within: { readonly since: number | undefined; readonly until: number | undefined },
 ) {
   const values = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => 0));
-  for (const { hour, prompts, weekday } of yield* Screens.promptHours({ since, until }, tenant)) {
+  for (const { hour, prompts, weekday } of yield* Screens.promptHours(within, tenant)) {
     const row = values[(weekday + 6) % 7];
     if (row !== undefined) row[hour] = prompts;
   }
