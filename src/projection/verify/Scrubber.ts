@@ -8,10 +8,11 @@
  * ledger and read models are made anew from the stream by a rebuild, which itself refuses where an event would be lost.
  *
  * Decision: each slice of work is measured whole, by the clock and by the processor's time of all threads of the process, and the
- * rest after it is 54 times the longer of the two: by construction it keeps to 2 % of a core, and a busy machine or a slow disk
- * is given more rest. 54 and not 49, because V8 collects and compiles after a slice, in threads of its own: 1 to 5 % of it, a
- * fifth now and then. 1,000 events take 70 to 110 ms, so that a million take about an hour and a half. On a machine that is
- * so busy that a pass would take longer than 20 hours it rests less, and never less than 54 times the processor's time.
+ * rest after it is 69 times the longer of the two, so that it keeps to 2 % of a core, and a busy machine or a slow disk
+ * is given more rest. 69 and not 49, because V8 collects and compiles after a slice, in threads of its own: a third of it where
+ * nothing else runs (`bench/rows/scrub.ts`: 2.38 % with 54). 1,000 events take 100 to 130 ms, so that a million take two and a
+ * half hours. On a machine that is so busy that a pass would take longer than 20 hours it rests less, and never less than
+ * 69 times the processor's time.
  */
 import { Cause, Clock, Context, Effect, Exit, Layer, Schedule, Scope, SubscriptionRef } from "effect";
 import { statSync } from "node:fs";
@@ -45,7 +46,7 @@ const sliceEvents = 1_000;
 /** Events compared before others have their turn in this process. */
 const turnEvents = 100;
 /** Of a core, as a slice is measured: 2 % with what comes after it. */
-const share = 1 / 55;
+const share = 1 / 70;
 /** Longest time for a pass: what rots is found within a day. */
 const mostPassMillis = 20 * 3_600_000;
 /** Between two passes: a small store is not read all the time. */
