@@ -1,4 +1,4 @@
-/** What a follower does with the messages of its consumer, one socket read after another. */
+/** A follower's work on the messages of its consumer, one socket read after another. */
 import { assert, describe, it } from "@effect/vitest";
 import type { Msg } from "@nats-io/transport-node";
 import { Effect, Fiber } from "effect";

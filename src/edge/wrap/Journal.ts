@@ -276,7 +276,7 @@ const mayBeWhole = (path: string): boolean => {
 
 /** True when the session's process has said that it ended: the last frame tells. */
 export const isWhole = (path: string): boolean => {
-  // What passed may end with the same bytes, so the frames have the last word.
+  // Bytes that passed may end alike, so the frames have the last word.
   if (!mayBeWhole(path)) return false;
   let last: Frame | undefined;
   for (const frame of open(path)?.frames ?? []) last = frame;

@@ -1,4 +1,4 @@
-/** What a recorder is told of streamable HTTP. */
+/** Messages of streamable HTTP as a recorder is told of them. */
 import { assert, describe, it } from "@effect/vitest";
 import { Copy } from "../../../src/edge/wrap/HttpCopies.ts";
 

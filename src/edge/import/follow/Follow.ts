@@ -247,7 +247,7 @@ class Follower {
     const drained = yield* tail?.drain ?? Effect.succeed("replaced" as const);
     if (tail === undefined || drained === "replaced" || drained.bytes > 0) return this.changed(path);
     if (tail.isInside()) yield* this.whole(path);
-    // What was refused is named again by the next run.
+    // Refusals are named again by the next run.
     else if (tail.isWhole())
       yield* this.keep({ path, fingerprint, format: tail.format, entries: tail.entries(), reason: null });
   });
