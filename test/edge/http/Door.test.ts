@@ -35,10 +35,19 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     assert.deepInclude(answer.json(), { type: "urn:recollect:problem:route", status: 404, title: "Not found" });
   });
 
-  it("answers a request for a WebSocket as any other: it has none", async () => {
+  it("gives a request that asks for a WebSocket the answer that it gives without one, and serves the next", async () => {
     const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
     const headers = { ...upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
-    assert.deepInclude(await door.ask("/healthz", { headers }), { status: 200, text: "ok\n" });
+    for (const [path, status] of [
+      ["/healthz", 200],
+      ["/v1/threads", 401],
+      ["/nothing/here", 404],
+    ] as const) {
+      const plain = await door.ask(path);
+      assert.strictEqual(plain.status, status, path);
+      assert.deepInclude(await door.ask(path, { headers }), { status, text: plain.text }, path);
+    }
+    assert.strictEqual((await door.ask("/healthz")).status, 200);
   });
 
   it("says that an address is too long, where to put what is long, and serves the next request", async () => {

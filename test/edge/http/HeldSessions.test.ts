@@ -1,4 +1,4 @@
-/** How many sessions the HTTP door holds. */
+/** Bound of the sessions that the HTTP door holds. */
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import { type Held, Sessions } from "../../../src/coordination/sessions/Sessions.ts";
