@@ -30,6 +30,18 @@ const lookMillis = 50;
 const open = (options: { readonly file: string; readonly timeoutMillis: number }) =>
   new Database(options.file, { timeout: options.timeoutMillis });
 
+/** A lock of the same kind on a file of its own, which stays; undefined while another process or fiber has it. Throws. */
+export const tryLock = (file: string): { readonly release: () => void } | undefined => {
+  const database = open({ file, timeoutMillis: 0 });
+  let isOurs = false;
+  try {
+    isOurs = tryBegin(database);
+  } finally {
+    if (!isOurs) database.close();
+  }
+  return isOurs ? { release: () => void database.close() } : undefined;
+};
+
 /** True when the write transaction was begun, false when another has it. Other troubles are thrown. */
 const tryBegin = (database: Database.Database): boolean => {
   try {

@@ -2,20 +2,27 @@
 import { assert, describe, it } from "@effect/vitest";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, FileSystem } from "effect";
-import { existsSync, mkdirSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
 import { userFinder } from "../../src/log/access/AccessList.ts";
 import * as Users from "../../src/log/access/Users.ts";
+
+/** Takes the lock as a process does that changes the users, and is killed with it. */
+const holdAndDie = `new (require("better-sqlite3"))(process.argv[1]).exec("BEGIN IMMEDIATE");
+  process.kill(process.pid, "SIGKILL");`;
 
 const add = (root: string, name: string) =>
   Users.add({ root, name, role: "publisher", tenant: "acme", form: "creds", now: 1 });
 
 describe("users of a store", () => {
-  it.live("are all there that are made at the same time, and a lock of a dead process is in no one's way", () =>
+  it.live("are all there that are made at the same time, and a process that was killed is in no one's way", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem;
       const root = yield* fs.makeTempDirectoryScoped({ prefix: "recollect-users-" });
-      const lock = `${root}/access.json.lock`;
-      writeFileSync(lock, "4194305\n");
+      const killed = spawnSync(process.execPath, ["-e", holdAndDie, `${root}/recollect-access.lock`], {
+        encoding: "utf8",
+      });
+      assert.strictEqual(killed.signal, "SIGKILL", killed.stderr);
       const names = Array.from({ length: 8 }, (_, n) => `u${n}`);
       yield* Effect.forEach(names, (name) => add(root, name), { concurrency: "unbounded" });
       const listed = Effect.map(Users.list(root), (users) => users.map(({ name }) => name).toSorted());
@@ -26,7 +33,6 @@ describe("users of a store", () => {
         yield* listed,
         names.filter((name) => !gone.includes(name)),
       );
-      assert.isFalse(existsSync(lock));
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   );
 

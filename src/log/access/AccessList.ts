@@ -7,12 +7,12 @@
  * server must know (Decision: as they are and not hashed, because they are 192 random bits that we make, the file is as
  * secret as the keys beside it, and a hash that is worth its name costs the server 80 ms at each connect).
  */
-import { Effect, FileSystem, Option, Result, Schedule, Schema } from "effect";
-import { randomUUID } from "node:crypto";
-import { linkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { Effect, FileSystem, Option, Predicate, Result, Schedule, Schema } from "effect";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { folderTrouble } from "../../machine/DataFolder.ts";
+import { tryLock } from "../../machine/FolderLockSqlite.ts";
 import * as OwnFile from "../../machine/OwnFile.ts";
-import { isAlive, pidIn } from "../../machine/Processes.ts";
 import { roles } from "./Roles.ts";
 
 export const User = Schema.Struct({
@@ -82,31 +82,13 @@ export const replace = Effect.fnUntraced(function* (path: string, text: string) 
 const patienceMillis = 30_000;
 const lookMillis = 20;
 
-/** Takes the lock file, which names its process from its first moment on; a file whose process is dead is taken over. */
-const tryLock = (file: string): boolean => {
-  const mine = `${file}.${randomUUID()}`;
-  try {
-    writeFileSync(mine, `${process.pid}\n`, { flag: "wx", mode: 0o600 });
-    linkSync(mine, file);
-    return true;
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
-    const holder = pidIn(file);
-    if (holder !== undefined && !isAlive(holder)) rmSync(file, { force: true });
-    return false;
-  } finally {
-    rmSync(mine, { force: true });
-  }
-};
-
 /** Runs while no other process, and no other fiber, changes the list: what one of two has read the other may have replaced. */
 export const changing =
   (root: string) =>
   <A, E, R>(change: Effect.Effect<A, E, R>) => {
-    const path = `${fileOf(root)}.lock`;
-    const attempt = Effect.try({ try: () => tryLock(path), catch: (cause) => folderTrouble({ path, cause }) });
-    const locked = attempt.pipe(
-      Effect.repeat({ until: (isOurs) => isOurs, schedule: Schedule.spaced(lookMillis) }),
+    const path = join(root, "recollect-access.lock");
+    const lock = Effect.try({ try: () => tryLock(path), catch: (cause) => folderTrouble({ path, cause }) }).pipe(
+      Effect.repeat({ until: Predicate.isNotUndefined, schedule: Schedule.spaced(lookMillis) }),
       Effect.timeoutOrElse({
         duration: patienceMillis,
         orElse: () =>
@@ -114,15 +96,15 @@ export const changing =
             folderTrouble({
               path,
               cause: new Error("another process changes the users, and has not ended within 30 s"),
-              hint: `Try again; if no other process runs, remove the file: rm ${path}`,
+              hint: "Try again when it has ended.",
             }),
           ),
       }),
     );
     return Effect.acquireUseRelease(
-      locked,
+      lock,
       () => change,
-      () => Effect.sync(() => rmSync(path, { force: true })),
+      (held) => Effect.sync(() => held?.release()),
     );
   };
 
