@@ -8,13 +8,13 @@
  * it was read to; one that was replaced or written anew, a document and a database are read whole, and take at most a tenth
  * of a core (`restFactor`). Memory: the ids of at most `mostTails` files.
  */
-import { Cause, Clock, Effect, FileSystem, Latch, Option, Random, Result } from "effect";
+import { Cause, Clock, Effect, FileSystem, Latch, Option, PlatformError, Random, Result } from "effect";
 import { defaultTenant } from "../../../domain/History.ts";
 import { EventLog } from "../../../log/EventLog.ts";
 import { detect, unfinishedDocument, withPacking } from "../find/Detect.ts";
 import { unfinishedLine } from "../cut/CutLines.ts";
 import { isStore } from "../cut/ImportStore.ts";
-import type { Found } from "../find/FileWalk.ts";
+import { type Found, foundOf } from "../find/FileWalk.ts";
 import * as Siblings from "../find/Siblings.ts";
 import { importPaths } from "../Importer.ts";
 import type { ImportProgress, ImportReport, Kept, Refusal } from "../Report.ts";
@@ -56,7 +56,7 @@ const restFactor = 9;
 const mostRestMillis = 300_000;
 /** A file that has not changed for so long gets its stamp. */
 const settleMillis = 2_500;
-/** Pause after a failure of the log or the disk. */
+/** Pause after a failure of the log; after one of the file too, and then twice as long each time, up to `mostRestMillis`. */
 const againMillis = 2_000;
 /** Signatures that are remembered of what was read whole. */
 const mostRead = 10_000;
@@ -112,6 +112,8 @@ class Follower {
   private readonly resting = new Map<string, number>();
   private readonly settling = new Map<string, Settling>();
   private readonly read = new Map<string, string>();
+  /** Pause after the next failure of a file that cannot be read. */
+  private readonly unreadable = new Map<string, number>();
 
   constructor(options: FollowerOptions) {
     this.options = options;
@@ -153,13 +155,19 @@ class Follower {
   /** Runs an effect; a failure is tried again: nothing of the path is given up. */
   private guarded<E, R>(path: string, effect: Effect.Effect<void, E, R>) {
     return effect.pipe(
+      Effect.tap(() => Effect.sync(() => this.unreadable.delete(path))),
       Effect.catchCause((cause) =>
         Effect.gen({ self: this }, function* () {
           if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt;
           this.tails.delete(path);
           this.dirty.add(path);
-          this.resting.set(path, (yield* Clock.currentTimeMillis) + againMillis);
-          yield* Effect.logWarning(`${path} is read again: it could not be followed`, cause);
+          const isFile = Cause.squash(cause) instanceof PlatformError.PlatformError;
+          const known = isFile ? this.unreadable.get(path) : undefined;
+          const pause = known ?? againMillis;
+          if (isFile) this.unreadable.set(path, Math.min(pause * 2, mostRestMillis));
+          this.resting.set(path, (yield* Clock.currentTimeMillis) + pause);
+          // Of a file that nothing has changed it is said once.
+          if (known === undefined) yield* Effect.logWarning(`${path} is read again: it could not be followed`, cause);
           return undefined;
         }),
       ),
@@ -173,8 +181,7 @@ class Follower {
       this.settling.delete(path);
       return;
     }
-    const modified = Option.match(info.value.mtime, { onNone: () => 0, onSome: (time) => time.getTime() });
-    const found: Found = { path, bytes: Number(info.value.size), modified };
+    const found = foundOf(path, info.value);
     const isTold = yield* this.drain(path, this.tails.get(path));
     if (isTold) return;
     this.tails.delete(path);

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
-import { Deferred, Effect, Fiber, Queue, Schedule } from "effect";
+import { Deferred, Effect, Fiber, FileSystem, Logger, PlatformError, Queue, Schedule } from "effect";
 import { appendFileSync, mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { follow, type FollowOptions, type News } from "../../../../src/edge/import/follow/Follow.ts";
@@ -99,6 +99,54 @@ describe("a followed folder", () => {
         assert.strictEqual(yield* count, 32 + 41 + 5);
         assert.sameMembers(yield* threads, ["s", "t", "u"]);
       }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+describe("a root", () => {
+  it.live("that is taken away and made anew at once is followed on, also when it has the same inode", () =>
+    Effect.gen(function* () {
+      const above = yield* folderOf({ "root/a.jsonl": claudeLines("s", 0, 2) });
+      const root = join(above, "root");
+      const followed = yield* following(root);
+      for (let times = 1; times <= 3; times++) {
+        rmSync(root, { recursive: true });
+        mkdirSync(root);
+        yield* Effect.sleep("200 millis");
+        writeFileSync(join(root, `${times}.jsonl`), claudeLines(`t${times}`, 0, 3));
+        assert.strictEqual(yield* eventsOf(followed, 3), 3);
+      }
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+describe("a file that may not be read", () => {
+  it.live("is tried again ever less often, and said once", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 2) });
+      const fs = yield* FileSystem.FileSystem;
+      let opened = 0;
+      const denied = Effect.fail(
+        PlatformError.systemError({ _tag: "PermissionDenied", module: "FileSystem", method: "open" }),
+      );
+      const strict: FileSystem.FileSystem = {
+        ...fs,
+        open: (path, options) => {
+          if (!path.endsWith("b.jsonl")) return fs.open(path, options);
+          opened++;
+          return denied;
+        },
+      };
+      const said: Array<unknown> = [];
+      const logger = Logger.make(({ message }) => void said.push(message));
+      yield* Effect.gen(function* () {
+        yield* following(folder);
+        writeFileSync(join(folder, "b.jsonl"), claudeLines("t", 0, 2));
+        yield* Effect.sync(() => opened).pipe(
+          Effect.repeat({ until: (times) => times >= 3, schedule: Schedule.spaced("50 millis") }),
+        );
+      }).pipe(Effect.provideService(FileSystem.FileSystem, strict), Effect.provide(Logger.layer([logger])));
+      assert.lengthOf(said, 1);
+    }).pipe(Effect.scoped, Effect.provide(world)),
   );
 });
 

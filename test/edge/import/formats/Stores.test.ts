@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect } from "effect";
-import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { countsOf, describedAs, factsByThread } from "../counts.ts";
 import { stores, type StoreFixture } from "../StoreFixtures.ts";
@@ -167,6 +167,37 @@ it.live("a database of no agent that is known, a damaged one and an empty one ar
       ],
     );
     assert.match(report.refused[0]?.reason ?? "", /^the SQLite database is damaged/);
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
+it.live("a damaged page of a database costs the sessions that stand on it, and no other one", () =>
+  Effect.gen(function* () {
+    const folder = yield* folderOf({});
+    const path = join(folder, "a.db");
+    const database = new Database(path);
+    (stores[0] as StoreFixture).build(database);
+    const session = database.prepare(
+      "INSERT INTO session SELECT ?, project_id, parent_id, slug, directory, title, version, time_created, time_updated FROM session WHERE id = 'ses_1'",
+    );
+    const message = database.prepare("INSERT INTO message VALUES (?, ?, 1, 1, ?)");
+    for (let n = 10; n < 50; n++) {
+      session.run(`ses_${n}`);
+      const data = JSON.stringify({ role: "user", words: `session ${n} `.repeat(150) });
+      message.run(`msg_${n}`, `ses_${n}`, data);
+    }
+    database.close();
+    const bytes = readFileSync(path);
+    const page = Math.floor(bytes.indexOf("session 30 session 30") / 4096) * 4096;
+    writeFileSync(path, bytes.fill(0xee, page, page + 4096));
+    const report = yield* importAll(folder);
+    assert.isAbove(report.refused.length, 0);
+    assert.isBelow(report.refused.length, 10);
+    for (const { reason } of report.refused) assert.match(reason, /^ses_\d+: the SQLite database is damaged/);
+    assert.include(
+      report.refused.map(({ reason }) => reason.slice(0, 6)),
+      "ses_30",
+    );
+    for (const id of ["ses_1", "ses_10", "ses_49"]) assert.include(yield* threads, id);
   }).pipe(Effect.scoped, Effect.provide(world)),
 );
 
