@@ -9,7 +9,7 @@ import { agentName, bold, dim, folderName, type Screen, when } from "../Screen.t
 
 /** A longer id takes from its own title. */
 const widest = { id: 13, agent: 10, project: 14, tenant: 12 } as const;
-const leastTitle = 16;
+const leastTitle = { beside: 16, alone: 8 } as const;
 
 const saidIn = ({ answers, prompts, toolCalls }: ThreadRow): string => {
   const you = prompts > 0 || answers === 0 ? `${Output.count(prompts)} you` : Output.counted(answers, "answer");
@@ -54,11 +54,15 @@ export const threadLines = (
     );
   let columns = [0, ...tenants, 1, 2, 3, 4];
   // Where there is no room for a title, what was said in numbers goes first, then project, agent and time.
-  while (columns.length > 1 + tenants.length && roomBeside(columns) < leastTitle) columns = columns.slice(0, -1);
+  const titleRoom = (shown: ReadonlyArray<number>): number =>
+    shown.includes(4) ? leastTitle.beside : leastTitle.alone;
+  while (columns.length > 1 + tenants.length && roomBeside(columns) < titleRoom(columns))
+    columns = columns.slice(0, -1);
   return threads.map((thread, at) => {
     const [id = "", ...rest] = columns.map((column) => Output.padded(cells[at]?.[column] ?? "", widths[column] ?? 0));
     const taken = [id, ...rest].reduce((sum, cell) => sum + Output.widthOf(cell) + 2, 0);
-    const title = Output.clip(threadTitle(thread), Math.max(8, how.screen.columns - taken));
-    return `${bold(id, how.screen)}  ${dim(rest.map(Output.shown).join("  "), how.screen)}  ${title}`.trimEnd();
+    const title = Output.clip(threadTitle(thread), Math.max(leastTitle.alone, how.screen.columns - taken));
+    const about = rest.length === 0 ? "" : `${dim(rest.map(Output.shown).join("  "), how.screen)}  `;
+    return `${bold(id, how.screen)}  ${about}${title}`.trimEnd();
   });
 };
