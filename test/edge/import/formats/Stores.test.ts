@@ -176,6 +176,7 @@ it.live("a damaged page of a database costs the sessions that stand on it, and n
     const path = join(folder, "a.db");
     const database = new Database(path);
     (stores[0] as StoreFixture).build(database);
+    database.exec("CREATE INDEX message_session_idx ON message(session_id)");
     const session = database.prepare(
       "INSERT INTO session SELECT ?, project_id, parent_id, slug, directory, title, version, time_created, time_updated FROM session WHERE id = 'ses_1'",
     );
