@@ -44,6 +44,7 @@ import { claudeStream } from "./claude/claude-stream.ts";
 import { codexIndex } from "./codex/codex-index.ts";
 import { goose } from "./terminals/goose.ts";
 import { kimi } from "./terminals/kimi.ts";
+import { kimiCode } from "./terminals/kimi-code.ts";
 import { langfuse } from "./traces/langfuse.ts";
 import { otel } from "./traces/otel.ts";
 import { qwen } from "./terminals/qwen.ts";
@@ -96,6 +97,7 @@ const all: ReadonlyArray<Interpreter> = [
   codexIndex,
   goose,
   kimi,
+  kimiCode,
   langfuse,
   otel,
   qwen,

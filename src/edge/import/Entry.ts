@@ -30,6 +30,7 @@ export const lineFormats = [
   "qwen",
   "goose",
   "kimi",
+  "kimi-code",
   "vscode-chat",
   "langfuse",
   "otel",
