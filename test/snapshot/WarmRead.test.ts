@@ -185,9 +185,9 @@ describe("a thread that is read again", () => {
       yield* infos.close;
       yield* TestClock.adjust("1 seconds");
       const before = asked.reads;
-      const reading = yield* Effect.forkChild(get("t"));
+      const answer = yield* Effect.forkChild(get("t"));
       yield* TestClock.adjust("250 millis");
-      assert.deepStrictEqual(yield* Fiber.join(reading), yield* fold(thread("t")));
+      assert.deepStrictEqual(yield* Fiber.join(answer), yield* fold(thread("t")));
       assert.isAbove(asked.reads, before);
     }).pipe(Effect.provide(world)),
   );
