@@ -157,7 +157,8 @@ export class ThreadCache {
   private provable(history: History, now: number): Held | undefined {
     const held = this.threads.peek(keyOf(history));
     if (held === undefined || !this.isFollowed || !held.isComplete || held.state === undefined) return undefined;
-    if (held.appended > held.state.lastSequence || now - held.checkedAt >= this.limits.compareMillis) return undefined;
+    if (held.appended > held.state.lastSequence) return undefined;
+    if (now - held.checkedAt >= this.limits.compareMillis) return undefined;
     return held;
   }
 
