@@ -144,7 +144,7 @@ const counted = (payload: JsonObject, context: EntryContext): ReadonlyArray<Fact
 /** Sub-agents whose open answers are remembered. */
 const mostAgents = 8;
 
-/** What a sub-agent did, in its parent's wire. */
+/** Deeds of a sub-agent, as its parent's wire has them. */
 const ofSubAgent = (payload: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const event = objectAt(payload, "event") ?? {};
   const agent = idAt(payload, "agent_id");
