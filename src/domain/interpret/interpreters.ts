@@ -32,6 +32,7 @@ import { cline } from "./editors/cline.ts";
 import { clineUi } from "./editors/cline-ui.ts";
 import { continueDev } from "./editors/continue.ts";
 import { kiro } from "./editors/kiro.ts";
+import { kiroLines } from "./editors/kiro-lines.ts";
 import { letta } from "./chats/letta.ts";
 import { zed } from "./editors/zed.ts";
 import { crush } from "./terminals/crush.ts";
@@ -85,6 +86,7 @@ const all: ReadonlyArray<Interpreter> = [
   clineUi,
   continueDev,
   kiro,
+  kiroLines,
   letta,
   zed,
   crush,

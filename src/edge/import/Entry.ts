@@ -31,6 +31,7 @@ export const lineFormats = [
   "goose",
   "kimi",
   "kimi-code",
+  "kiro-lines",
   "vscode-chat",
   "langfuse",
   "otel",

@@ -409,6 +409,48 @@ export const fixtures: ReadonlyArray<LineFixture> = [
     counts: { messages: { user: 1, assistant: 2, tool: 1 }, calls: 1, results: 1, input: 9, output: 4 },
   },
   {
+    format: "kiro-lines",
+    path: `sessions/cli/${uuid(77)}.jsonl`,
+    thread: uuid(77),
+    lines: [
+      {
+        version: "v1",
+        kind: "Prompt",
+        data: { message_id: "k1", content: [{ kind: "text", data: "list" }], meta: { timestamp: millis(1) / 1000 } },
+      },
+      {
+        version: "v1",
+        kind: "AssistantMessage",
+        data: {
+          message_id: "k2",
+          content: [
+            { kind: "text", data: "" },
+            { kind: "toolUse", data: { toolUseId: "t1", name: "shell", input: { command: "ls" } } },
+          ],
+        },
+      },
+      {
+        version: "v1",
+        kind: "ToolResults",
+        data: {
+          message_id: "k3",
+          content: [
+            {
+              kind: "toolResult",
+              data: { toolUseId: "t1", content: [{ kind: "json", data: { stdout: "a b" } }], status: "success" },
+            },
+          ],
+        },
+      },
+      {
+        version: "v1",
+        kind: "AssistantMessage",
+        data: { message_id: "k4", content: [{ kind: "text", data: "Two files." }] },
+      },
+    ],
+    counts: { messages: { user: 1, assistant: 2, tool: 1 }, calls: 1, results: 1, input: 0, output: 0 },
+  },
+  {
     format: "vscode-chat",
     path: `workspaceStorage/ab/chatSessions/${uuid(9)}.jsonl`,
     thread: uuid(9),

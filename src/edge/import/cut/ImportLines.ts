@@ -51,7 +51,7 @@ const unnamedSession = (file: Found, format: Format, firstLine: Buffer): string 
   if (format === "claude-code" || format === "codex") return uuidIn(fileNameOf(file.path)) ?? stemOf(file.path);
   // Their files are named after their sessions, or lie in a folder that is.
   if (format === "kimi" || format === "kimi-code") return kimiSessionOf(file.path);
-  if (format === "goose") return stemOf(file.path);
+  if (format === "goose" || format === "kiro-lines") return stemOf(file.path);
   return lineFileName(file.path, firstLine);
 };
 

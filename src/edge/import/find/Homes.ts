@@ -166,6 +166,14 @@ export const homes: ReadonlyArray<Home> = [
   { agent: "Zed", format: "zed", ...data("zed"), folders: ["threads/threads.db"], isTranscript: anything },
   { agent: "Zed", format: "zed", inApplications: ["Zed"], folders: ["threads/threads.db"], isTranscript: anything },
   { agent: "Kiro CLI", format: "kiro", ...data("kiro-cli"), folders: ["data.sqlite3"], isTranscript: anything },
+  {
+    agent: "Kiro CLI",
+    format: "kiro-lines",
+    variable: "KIRO_HOME",
+    inHome: [".kiro"],
+    folders: ["sessions/cli"],
+    isTranscript: lines,
+  },
   { agent: "Crush", format: "crush", ...data("crush"), folders: ["crush.db"], isTranscript: anything },
   {
     agent: "OpenCode",

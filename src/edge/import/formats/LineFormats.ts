@@ -205,6 +205,11 @@ const recognisers: ReadonlyArray<Recogniser> = [
   { format: "kimi", isLine: isKimi },
   { format: "kimi-code", isLine: isKimiCode },
   {
+    format: "kiro-lines",
+    isLine: (line) =>
+      /^(?:Prompt|AssistantMessage|ToolResults)$/.test(stringAt(line, "kind") ?? "") && isObject(line["data"]),
+  },
+  {
     format: "langfuse",
     isLine: isLangfuse,
     sessionOf: (line) => stringAt(line, "sessionId") ?? stringAt(line, "traceId"),

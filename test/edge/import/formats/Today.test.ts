@@ -243,6 +243,35 @@ describe("VS Code's chat", () => {
   );
 });
 
+describe("Cursor", () => {
+  it.live("counts the cost of a composer, told again as it grows", () =>
+    Effect.gen(function* () {
+      const composer = (cents: number) =>
+        json({
+          composerId: "cmp-1",
+          name: "Retry",
+          createdAt: start,
+          fullConversationHeadersOnly: [{ bubbleId: "b1" }],
+          usageData: { default: { costInCents: 45, amount: 8 }, "claude-4-opus": { costInCents: cents, amount: 2 } },
+        });
+      yield* importedDatabase(
+        "state.vscdb",
+        (db) => {
+          db.exec("CREATE TABLE cursorDiskKV(key text unique on conflict replace, value blob)");
+          const put = db.prepare("INSERT INTO cursorDiskKV VALUES (?, ?)");
+          put.run("composerData:cmp-1", composer(100));
+          put.run("bubbleId:cmp-1:b1", json({ type: 1, bubbleId: "b1", text: "please fix it", createdAt: at(1) }));
+        },
+        (db) => db.prepare("INSERT INTO cursorDiskKV VALUES ('composerData:cmp-1', ?)").run(composer(250)),
+      );
+      assert.deepStrictEqual(yield* rows("SELECT model, cost_usd FROM v_token_usage ORDER BY 1"), [
+        [null, 0.45],
+        ["claude-4-opus", 2.5],
+      ]);
+    }).pipe(Effect.provide(store)),
+  );
+});
+
 describe("Zed", () => {
   it.live("knows folder, branch and the parent of a sub-agent", () =>
     Effect.gen(function* () {
