@@ -37,7 +37,7 @@ export const styled = (text: string): Effect.Effect<void> =>
 export const note = (text: string): Effect.Effect<void> =>
   Effect.flatMap(Shows, (shows) => Console.error(shows.text(shown(asCalled(text)))));
 
-/** What was printed could not be written. The end of the process says so. */
+/** Printed data that could not be written. The end of the process says so. */
 class OutputLost extends Schema.TaggedError<OutputLost>()("OutputLost", { message: Schema.String }) {}
 
 /** Returns when all that was printed has left the process. For a command that then gives up what it has printed. */
