@@ -4,7 +4,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Fiber, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import * as Journal from "../../../src/edge/wrap/Journal.ts";
 import * as Replay from "../../../src/edge/wrap/Replay.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -102,6 +103,26 @@ layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
         const all = Effect.map(recorded(before), (found) => found.ok === 3 && found.ended === 1);
         yield* World.until(all).pipe(Effect.provide(drained(data, url)));
         assert.deepStrictEqual(yield* recorded(before), { sessions: 1, calls: 3, ok: 3, ended: 1 });
+      }),
+    120_000,
+  );
+
+  it.effect(
+    "is recorded although the journal before it cannot be",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.NatsServer;
+        const data = yield* World.temporaryFolder;
+        const at = { epochMillis: 1, monotonicMillis: 1 };
+        const odd = new Journal.Journal(data, { sessionId: "odd", started: at, url: 5 } as never);
+        odd.ended({ code: 0, signal: null }, at);
+        odd.close();
+        const first = join(dirname(odd.path), `0-${basename(odd.path)}`);
+        renameSync(odd.path, first);
+        yield* Effect.promise(() => session({ data, url, calls: 1, kill: true }));
+        assert.strictEqual(Journal.journals(data)[0], first);
+        assert.strictEqual(yield* Replay.all(data), 1);
+        assert.deepStrictEqual(Journal.journals(data), [first]);
       }),
     120_000,
   );
