@@ -57,6 +57,7 @@ const codeOfTag: Readonly<Record<string, number>> = {
   CannotRetry: exitCodes.usage,
   ListenRefused: exitCodes.usage,
   IllegalTransition: exitCodes.usage,
+  InvalidEvent: exitCodes.usage,
   InvalidTask: exitCodes.usage,
   ConfigRefused: exitCodes.usage,
   ConfigConflict: exitCodes.usage,
