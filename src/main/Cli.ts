@@ -30,9 +30,11 @@ const makeEnding = () => {
   const onError = (error: NodeJS.ErrnoException, where: "output" | "messages") => {
     if (output.isClosed || output.isBroken) return;
     if (error.code === "EPIPE") output.isClosed = true;
+    // A daemon whose messages find no room lives on, and says the later ones when there is room.
+    else if (where === "messages") return;
     else {
       output.isBroken = true;
-      if (where === "output") say(`recollect: The output cannot be written: ${error.message}.\n`);
+      say(`recollect: The output cannot be written: ${error.message}.\n`);
     }
     interrupt();
   };

@@ -48,6 +48,12 @@ describe.skipIf(!existsSync("/dev/full"))("output onto a full disk", { timeout: 
     }
   });
 
+  it("changes no command whose messages find no room: a daemon lives on", async () => {
+    await using stage = new Stage();
+    assert.strictEqual((await stage.shell("recollect spool list 2> /dev/full")).code, 0);
+    assert.strictEqual((await stage.shell("recollect heal --discard-kept none 2> /dev/full")).code, 4);
+  });
+
   it("keeps what a discard could not print, and what is printed has the large parts, too", async () => {
     await using stage = new Stage();
     await putImpossible(stage);
