@@ -84,7 +84,8 @@ describe("a tenant beyond its quota", () => {
     const refusedBy = (quota: Quota, now = noon) => {
       const counts = countsOf(quota, { threads: ["a"], bytes: 100 });
       const refused =
-        counts.take({ bytes: 10, events: 1, thread: "b" }, now) ?? counts.take({ bytes: 10, events: 90 }, now);
+        counts.take({ bytes: 10, events: 1, thread: "b" }, now, now) ??
+        counts.take({ bytes: 10, events: 90 }, now, now);
       const closed = { append: () => Effect.die("it was admitted") } as unknown as EventLog["Service"];
       const log = admitting(closed, () => refused);
       const event = { id: "e", type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" };
@@ -111,7 +112,7 @@ describe("a tenant beyond its quota", () => {
       const server = yield* ClosedServer.make({ users });
       const { root, url } = server;
       const counts = countsOf({ threads: 1, bytesPerDay: 4_000 });
-      const admit: Admit = (tenant, written) => (tenant === "acme" ? counts.take(written, noon) : undefined);
+      const admit: Admit = (tenant, written) => (tenant === "acme" ? counts.take(written, noon, noon) : undefined);
       const log = Context.get(yield* ClosedServer.daemon({ ...server, admit }), EventLog);
       const connect = (name: string, seed: string, tenant = name) => {
         writeFileSync(`${root}/${name}.seed`, `${seed}\n`, { mode: 0o600 });
