@@ -4,8 +4,9 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Fiber, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
 import * as Journal from "../../../src/edge/wrap/Journal.ts";
 import * as Replay from "../../../src/edge/wrap/Replay.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -113,13 +114,16 @@ layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
       Effect.gen(function* () {
         const { url } = yield* NatsServer.NatsServer;
         const data = yield* World.temporaryFolder;
-        const at = { epochMillis: 1, monotonicMillis: 1 };
-        const odd = new Journal.Journal(data, { sessionId: "odd", started: at, url: 5 } as never);
-        odd.ended({ code: 0, signal: null }, at);
-        odd.close();
-        const first = join(dirname(odd.path), `0-${basename(odd.path)}`);
-        renameSync(odd.path, first);
         yield* Effect.promise(() => session({ data, url, calls: 1, kill: true }));
+        const [good = ""] = Journal.journals(data);
+        // Of a process that is gone, and with nothing of what a session is.
+        const header = { recollect: "wrap", version: 1, pid: 999_999_999, commandLine: "", options: null };
+        const payload = Buffer.from(JSON.stringify(header));
+        const frame = Buffer.alloc(25);
+        frame.writeUInt32BE(payload.byteLength, 17);
+        frame.writeUInt32BE(crc32(payload), 21);
+        const first = join(dirname(good), `0-${basename(good)}`);
+        writeFileSync(first, Buffer.concat([frame, payload]));
         assert.strictEqual(Journal.journals(data)[0], first);
         assert.strictEqual(yield* Replay.all(data), 1);
         assert.deepStrictEqual(Journal.journals(data), [first]);
