@@ -94,11 +94,12 @@ const isOver = (path: string, { commandLine, pid }: Journal.Header): boolean => 
 
 /** Records one journal whose session is over, for the log that it was meant for. True when all of it was. */
 const recorded = Effect.fnUntraced(function* (root: string, path: string) {
-  const opened = yield* Effect.result(Effect.try({ try: () => Journal.open(path), catch: (cause) => cause }));
+  const opened = yield* Effect.result(Effect.try(() => Journal.open(path)));
   if (Result.isFailure(opened)) {
     // Gone meanwhile: another process was quicker.
-    const isGone = opened.failure instanceof Error && "code" in opened.failure && opened.failure.code === "ENOENT";
-    if (!isGone) yield* Effect.logWarning(`${path} cannot be read: ${String(opened.failure)}`);
+    const { cause } = opened.failure;
+    const isGone = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    if (!isGone) yield* Effect.logWarning(`${path} cannot be read: ${String(cause)}`);
     return false;
   }
   if (opened.success === undefined) {
