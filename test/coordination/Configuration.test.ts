@@ -80,7 +80,7 @@ describe("a configuration over a log in memory", () => {
     }).pipe(Effect.provide(EventLogMemory.layer)),
   );
 
-  it.effect("follows on after a failure that nobody foresaw, and says so", () =>
+  it.effect("follows on after a failure that was not foreseen, and says so", () =>
     Effect.gen(function* () {
       const log = yield* EventLog;
       const tenant = "odd";

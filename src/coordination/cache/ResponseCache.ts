@@ -218,7 +218,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     report,
   });
 
-  /** Where the clock was set back an answer of the future is one of now: what is shared ends by the server's clock. */
+  /** Age of an answer. One of the future is as old as now: the clock was set back, and what is shared ends by the server's. */
   const ageOf = ({ answeredAt }: { readonly answeredAt: number }): number => Math.max(0, now() - answeredAt);
 
   const hold = (request: Request, key: string, kept: Kept, ttlMillis: number) => {

@@ -38,7 +38,7 @@ const wrongHandle = refused({
 
 interface Held {
   readonly lease: TaskLease;
-  /** By a clock that is never set: one set forward ends nobody. */
+  /** By a clock that is never set: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 

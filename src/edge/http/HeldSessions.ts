@@ -44,7 +44,7 @@ interface Kept {
   readonly tenant: string;
   readonly held: Held;
   readonly scope: Scope.Closeable;
-  /** By a clock that is never set: one set forward ends nobody. */
+  /** By a clock that is never set: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 
