@@ -136,14 +136,17 @@ const once = Effect.fnUntraced(function* (job: ImportRun, file: Found) {
 /** All sessions of a database. Rows that cannot be read are refused; rows read before stay. */
 export const importStore = Effect.fn("edge.importStore")(function* (job: ImportRun, file: Found) {
   const read = Effect.gen(function* () {
-    let sessions = 0;
+    let isCounted = false;
     for (let attempt = 1; attempt <= attempts; attempt++) {
-      const found = yield* once(job, file);
-      if (sessions === 0 && found.sessions > 0 && found.format !== undefined) job.draft.fileOf(found.format);
-      sessions = Math.max(sessions, found.sessions);
-      if (!found.isStill) continue;
-      if (sessions === 0) job.draft.skipped.push({ file: file.path, reason: found.reason });
-      return;
+      const takeBack = job.draft.before();
+      const { format, isStill, reason, sessions } = yield* once(job, file);
+      if (!isCounted && format !== undefined && sessions > 0) job.draft.fileOf(format);
+      isCounted ||= sessions > 0;
+      if (isStill) {
+        if (sessions === 0) job.draft.skipped.push({ file: file.path, reason });
+        return;
+      }
+      if (attempt < attempts) takeBack();
     }
     job.draft.refused.push({ file: file.path, reason: "the database was written to while it was read: import again" });
   });

@@ -8,7 +8,7 @@
  * it was read to; one that was replaced or written anew, a document and a database are read whole, and take at most a tenth
  * of a core (`restFactor`). Memory: the ids of at most `mostTails` files.
  */
-import { Cause, Clock, Effect, FileSystem, Latch, Option, PlatformError, Random, Result } from "effect";
+import { Cause, Clock, Effect, FileSystem, Latch, Option, Random, Result } from "effect";
 import { defaultTenant } from "../../../domain/History.ts";
 import { EventLog } from "../../../log/EventLog.ts";
 import { detect, unfinishedDocument, withPacking } from "../find/Detect.ts";
@@ -56,8 +56,9 @@ const restFactor = 9;
 const mostRestMillis = 300_000;
 /** A file that has not changed for so long gets its stamp. */
 const settleMillis = 2_500;
-/** Pause after a failure of the log; after one of the file too, and then twice as long each time, up to `mostRestMillis`. */
+/** Pause after a failure of the log or the disk, twice as long after each further one of the same file, up to the longest. */
 const againMillis = 2_000;
+const longestAgainMillis = 30_000;
 /** Signatures that are remembered of what was read whole. */
 const mostRead = 10_000;
 
@@ -111,9 +112,9 @@ class Follower {
   /** Earliest time at which a path may be read again. */
   private readonly resting = new Map<string, number>();
   private readonly settling = new Map<string, Settling>();
+  /** Failures in a row, by path: the first of them is told. */
+  private readonly failures = new Map<string, number>();
   private readonly read = new Map<string, string>();
-  /** Pause after the next failure of a file that cannot be read. */
-  private readonly unreadable = new Map<string, number>();
 
   constructor(options: FollowerOptions) {
     this.options = options;
@@ -155,19 +156,18 @@ class Follower {
   /** Runs an effect; a failure is tried again: nothing of the path is given up. */
   private guarded<E, R>(path: string, effect: Effect.Effect<void, E, R>) {
     return effect.pipe(
-      Effect.tap(() => Effect.sync(() => this.unreadable.delete(path))),
+      Effect.andThen(Effect.sync(() => void this.failures.delete(path))),
       Effect.catchCause((cause) =>
         Effect.gen({ self: this }, function* () {
           if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt;
+          const before = this.failures.get(path) ?? 0;
+          this.failures.set(path, before + 1);
           this.tails.delete(path);
           this.dirty.add(path);
-          const isFile = Cause.squash(cause) instanceof PlatformError.PlatformError;
-          const known = isFile ? this.unreadable.get(path) : undefined;
-          const pause = known ?? againMillis;
-          if (isFile) this.unreadable.set(path, Math.min(pause * 2, mostRestMillis));
+          const pause = Math.min(againMillis * 2 ** before, longestAgainMillis);
           this.resting.set(path, (yield* Clock.currentTimeMillis) + pause);
-          // Of a file that nothing has changed it is said once.
-          if (known === undefined) yield* Effect.logWarning(`${path} is read again: it could not be followed`, cause);
+          const words = `${path} could not be followed; it is tried again until it can be`;
+          yield* before === 0 ? Effect.logWarning(words, cause) : Effect.logDebug(words, cause);
           return undefined;
         }),
       ),
