@@ -36,7 +36,7 @@ describe("a text that is cut", () => {
       for (const width of [1, 4, 7, 12]) {
         const cut = Output.clip(text, width);
         assert.isAtMost(Output.widthOf(cut), width, cut);
-        assert.isFalse(/\u200D…$/.test(cut), cut);
+        assert.isFalse(cut.endsWith("\u200D…"), cut);
         if (cut !== "…") assert.isTrue(text.startsWith(cut.slice(0, -1)), cut);
       }
     assert.strictEqual(Output.clip("漢字", 4), "漢字");
