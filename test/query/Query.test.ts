@@ -9,10 +9,11 @@ import * as Projector from "../../src/projection/Projector.ts";
 import * as Query from "../../src/query/QuerySqlite.ts";
 import { matchOf } from "../../src/query/search/SearchText.ts";
 import { event, said, stubLog } from "../projection/StubLog.ts";
-import { temporaryFolder } from "../projection/World.ts";
+import { putEmpty, temporaryFolder } from "../projection/World.ts";
 
 const asked = Effect.fnUntraced(function* (entries: ReadonlyArray<LogEntry>) {
   const path = join(yield* temporaryFolder, "recollect.db");
+  yield* putEmpty(path);
   const log = stubLog(entries);
   const projector = yield* Projector.make({ path, projections: readModels }).pipe(
     Effect.provideService(EventLog, log.service),

@@ -17,11 +17,12 @@ import { makeBeginnings } from "../../src/query/search/SearchBeginningsSqlite.ts
 import { beginningsOf, matchOf, termsOf } from "../../src/query/search/SearchText.ts";
 import { event, said } from "../projection/StubLog.ts";
 import { stubLog } from "../projection/StubLog.ts";
-import { temporaryFolder } from "../projection/World.ts";
+import { putEmpty, temporaryFolder } from "../projection/World.ts";
 import { importedFiles, store } from "../support/Imported.ts";
 
 const asked = Effect.fnUntraced(function* (entries: ReadonlyArray<LogEntry>) {
   const path = join(yield* temporaryFolder, "recollect.db");
+  yield* putEmpty(path);
   const projector = yield* Projector.make({ path, projections: readModels }).pipe(
     Effect.provideService(EventLog, stubLog(entries).service),
   );
