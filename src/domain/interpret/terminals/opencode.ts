@@ -188,6 +188,10 @@ export const opencode: Interpreter = {
       type !== undefined &&
       (notices.has(type) || type === "text" || type === "reasoning" || type === "file" || type === "tool")
     ) {
+      if (type === "compaction")
+        return {
+          facts: [{ _tag: "Compacted", trigger: flagAt(entry, "auto") ? "auto" : "manual" }, noted(`part ${type}`)],
+        };
       return { facts: notices.has(type) ? [noted(`part ${type}`)] : part(entry, type, context, carry) };
     }
     if (type === undefined && (entry["projectID"] !== undefined || entry["directory"] !== undefined))
