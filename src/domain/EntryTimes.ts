@@ -110,7 +110,8 @@ const innerTime = (entry: JsonObject, depth: number): number | undefined => {
     const { v } = entry;
     return timeOf(Array.isArray(v) ? ((v as ReadonlyArray<JsonValue>)[0] ?? null) : v, depth + 1);
   }
-  const { message, meta } = entry;
+  const { data, message, meta } = entry;
+  if (isObject(data) && isObject(data["meta"])) return millisOf(data["meta"]["timestamp"]);
   if (isObject(message) && "create_time" in message) return millisOf(message["create_time"]);
   if (isObject(meta) && "sentAt" in meta) return millisOf(meta["sentAt"]);
   if (isObject(entry["user"])) return millisOf(entry["user"]["timestamp"]);

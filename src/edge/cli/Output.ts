@@ -6,7 +6,7 @@
  * `--json` output is a contract (`docs/cli.md`): keys in camelCase, times in epoch milliseconds. Text for people may
  * change at any time; it has no colours, and what a transcript holds cannot move a terminal's cursor.
  */
-import { Console, Context, Effect, Stdio, Stream } from "effect";
+import { Console, Context, Effect, Schema, Stdio, Stream } from "effect";
 import { CliOutput } from "effect/cli";
 import { grouped } from "../../domain/Grouped.ts";
 import { asCalled } from "../../machine/CalledAs.ts";
@@ -36,6 +36,16 @@ export const styled = (text: string): Effect.Effect<void> =>
 /** Text said beside the data, on stderr; commands in it are named as this one was called. */
 export const note = (text: string): Effect.Effect<void> =>
   Effect.flatMap(Shows, (shows) => Console.error(shows.text(shown(asCalled(text)))));
+
+/** Printed data that could not be written. The end of the process says so. */
+class OutputLost extends Schema.TaggedError<OutputLost>()("OutputLost", { message: Schema.String }) {}
+
+/** Returns when all that was printed has left the process. For a command that then gives up what it has printed. */
+export const written: Effect.Effect<void, OutputLost> = Effect.callback((resume) => {
+  const lost = Effect.fail(new OutputLost({ message: "The output cannot be written." }));
+  // The event of a failed write, which interrupts the command, comes behind the callback.
+  process.stdout.write("", (error) => setImmediate(() => resume(error == null ? Effect.void : lost)));
+});
 
 /** Pieces as fast as the reader takes them: as they are, but a terminal is no reader of them and gets them shown. */
 export const raw = <E, R>(stream: Stream.Stream<string, E, R>) =>

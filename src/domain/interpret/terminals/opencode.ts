@@ -199,6 +199,10 @@ export const opencode: Interpreter = {
       type !== undefined &&
       (notices.has(type) || type === "text" || type === "reasoning" || type === "file" || type === "tool")
     ) {
+      if (type === "compaction")
+        return {
+          facts: [{ _tag: "Compacted", trigger: flagAt(entry, "auto") ? "auto" : "manual" }, noted(`part ${type}`)],
+        };
       return notices.has(type)
         ? { facts: [noted(`part ${type}`)] }
         : { facts: part(entry, type, context, carry), carry: spoken(entry, carry) };

@@ -126,7 +126,11 @@ const once = Effect.fnUntraced(function* (job: ImportRun, file: Found, isFirst: 
 /** All sessions of a database. Rows that cannot be read are refused; rows read before stay. */
 export const importStore = Effect.fn("edge.importStore")(function* (job: ImportRun, file: Found) {
   const read = Effect.gen(function* () {
-    for (let attempt = 1; attempt <= attempts; attempt++) if (yield* once(job, file, attempt === 1)) return;
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      const takeBack = job.draft.before();
+      if (yield* once(job, file, attempt === 1)) return;
+      if (attempt < attempts) takeBack();
+    }
     job.draft.refused.push({ file: file.path, reason: "the database was written to while it was read: import again" });
   });
   yield* read.pipe(

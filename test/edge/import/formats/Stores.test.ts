@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect } from "effect";
-import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { countsOf, describedAs, factsByThread } from "../counts.ts";
 import { stores, type StoreFixture } from "../StoreFixtures.ts";
-import { events, exported, folderOf, importAll, threads, world } from "../World.ts";
+import { events, exported, folderOf, importAll, threads, withLog, world } from "../World.ts";
 
 /** The fixture's database in a folder of its own; `mode` is SQLite's journal mode. */
 const built = Effect.fnUntraced(function* (store: StoreFixture, mode: "wal" | "delete") {
@@ -194,5 +194,31 @@ it.live("a session that was moved into the database is the thread that its files
     yield* importAll((yield* built(store, "wal")).folder);
     assert.deepStrictEqual(yield* threads, ["ses_1"]);
     assert.deepStrictEqual(countsOf((yield* factsByThread).get("ses_1") ?? []), store.counts);
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
+it.live("a database that is written to while it is read is read once more, and counts once in the report", () =>
+  Effect.gen(function* () {
+    const { build, file, format, rows } = stores[0] as StoreFixture;
+    const folder = yield* folderOf({});
+    const db = new Database(join(folder, file));
+    db.pragma("journal_mode = wal");
+    build(db);
+    db.exec("INSERT INTO session SELECT 'ses_0', 'p', NULL, 'owl', '/x', 'Other', '1.17.0', 1, 1");
+    // Closed by its last user it has no log beside it, and is taken for one that is open nowhere.
+    db.close();
+    let looks = 0;
+    const report = yield* importAll(folder).pipe(
+      withLog((log) => ({
+        last: (history) => {
+          if (looks++ === 0) utimesSync(join(folder, file), new Date(1), new Date(1));
+          return log.last(history);
+        },
+      })),
+    );
+    const entries = rows + 1;
+    assert.deepInclude(report, { files: 1, eventsAppended: entries, duplicates: 0, refused: [], threads: 2 });
+    assert.deepStrictEqual(report.formats, { [format]: { files: 1, entries } });
+    assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, duplicates: entries });
   }).pipe(Effect.scoped, Effect.provide(world)),
 );
