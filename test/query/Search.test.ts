@@ -317,6 +317,14 @@ describe("ids of threads", () => {
 });
 
 describe("a snippet", () => {
+  it("is cut within no character of two units", () => {
+    for (const before of ["", "x", "xy"]) {
+      const text = `${before}${"🙂".repeat(200)} fox ${"🙂".repeat(200)}`;
+      for (const words of ["fox", "nothing"])
+        assert.isTrue(around(text, marksOf(text, termsOf(words)), 160).text.isWellFormed(), `${before} ${words}`);
+    }
+  });
+
   it("shows the match, however far behind it stands", () => {
     const text = `${"padding words ".repeat(2_000)}the Näedle here ${"and more ".repeat(500)}`;
     const snippet = around(text, marksOf(text, termsOf("naedle")), 60);
