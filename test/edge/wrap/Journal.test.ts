@@ -4,7 +4,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Fiber, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import * as Journal from "../../../src/edge/wrap/Journal.ts";
@@ -87,6 +88,18 @@ describe("a journal", () => {
       assert.isFalse(Journal.isWhole(imitated.path));
     }).pipe(Effect.scoped),
   );
+});
+
+it("a journal whose first length is damaged is none, and takes no memory", () => {
+  const folder = mkdtempSync(join(tmpdir(), "recollect-journal-"));
+  try {
+    const frame = Buffer.alloc(25);
+    frame.writeUInt32BE(4_000_000_000, 17);
+    writeFileSync(join(folder, "j"), frame);
+    assert.isUndefined(Journal.open(join(folder, "j")));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
