@@ -31,6 +31,18 @@ export const asList = <T>(value: ReadonlyArray<T>, call: string): ReadonlyArray<
   throw invalid(`${call} takes a list, and was given ${named(value)}.`);
 };
 
+/** The value, when it is a text. Throws `InvalidArgument`. */
+export const asText = (value: string, call: string): string => {
+  if (typeof value === "string") return value;
+  throw invalid(`${call} takes a text, and was given ${named(value)}.`);
+};
+
+/** The value, when it is a function. Throws `InvalidArgument`. */
+export const asFunction = <T extends (...given: never) => unknown>(value: T, call: string): T => {
+  if (typeof value === "function") return value;
+  throw invalid(`${call} takes a function, and was given ${named(value)}.`);
+};
+
 /** The options, when each is one of these names. Throws `InvalidArgument`. */
 export const asOptions = <T extends object>(value: T, names: ReadonlyArray<string>, call: string): T => {
   const strange = Object.keys(asObject(value, call)).filter((name) => !names.includes(name));

@@ -34,6 +34,7 @@ import { RecollectResponses } from "./sections/RecollectResponses.ts";
 import { RecollectSessions } from "./sections/RecollectSessions.ts";
 import { RecollectTasks } from "./sections/RecollectTasks.ts";
 import { RecollectThread } from "./RecollectThread.ts";
+import { asObject, asText } from "./Given.ts";
 import { Sections } from "./sections/Section.ts";
 import { type Target, type WatchedElement, watchOver } from "./WatchEvents.ts";
 import * as Task from "../publish/TaskPublisher.ts";
@@ -209,12 +210,13 @@ export class Recollect {
 
   /** The thread of that id, or a new one. Nothing is written until something is said. */
   thread(id?: string): RecollectThread {
-    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(id)));
+    const given = id === undefined ? undefined : asText(id, "thread");
+    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(given)));
   }
 
   /** The events of a thread, task or session: of any type, also `x.<vendor>.<name>`, appended, read and folded. */
   history(of: HistoryOf): RecollectHistory {
-    return new RecollectHistory(this.#runner, historyOf(of, this.#tenant));
+    return new RecollectHistory(this.#runner, historyOf(asObject(of, "history"), this.#tenant));
   }
 
   /**
@@ -222,11 +224,12 @@ export class Recollect {
    * until it is said. Work that others are to do is submitted with `tasks.submit`.
    */
   task(id?: string): RecollectTask {
-    return new RecollectTask(this.#runner, this.#runner.now(Task.task(id)));
+    const given = id === undefined ? undefined : asText(id, "task");
+    return new RecollectTask(this.#runner, this.#runner.now(Task.task(given)));
   }
 
   async session(started: Task.StartingSession = {}, about?: About): Promise<RecollectSession> {
-    const begun = Effect.tap(Task.startSession(started, about), ({ published }) =>
+    const begun = Effect.tap(Task.startSession(asObject(started, "session"), about), ({ published }) =>
       Effect.sync(() => this.#runner.count(published)),
     );
     return new RecollectSession(this.#runner, await this.#runner.run(begun));
@@ -238,7 +241,7 @@ export class Recollect {
    * Rejects with `NoDatabase` where the log's database is on another machine.
    */
   list(options: ListOptions = {}): Promise<ListPage> {
-    return this.#query.list({ ...options, tenant: options.tenant ?? this.#tenant });
+    return this.#query.list(options, this.#tenant);
   }
 
   /**
@@ -256,12 +259,12 @@ export class Recollect {
       readonly about?: About;
     },
   ): Promise<Published> {
-    const { type, id, data, about } = options;
-    // A type outside the catalogue is refused in words where it is composed.
-    const kind = isEventTypeName(type) ? eventTypes[type].kind : "thread";
-    const published = Publisher.use((publisher) =>
-      publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data }),
-    );
+    const published = Publisher.use((publisher) => {
+      const { type, id, data, about } = asObject(options, "publish");
+      // A type outside the catalogue is refused in words where it is composed.
+      const kind = isEventTypeName(type) ? eventTypes[type].kind : "thread";
+      return publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data });
+    });
     return this.#runner.publish(published);
   }
 

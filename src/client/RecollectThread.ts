@@ -58,7 +58,7 @@ export class RecollectThread {
 
   /** Says what is known of the thread as a whole: title, tool, model, working directory, tags. */
   open(description: Thread.Describing = {}): Promise<Published> {
-    return this.#runner.publish(this.#thread.open(description));
+    return this.#runner.publish(Effect.suspend(() => this.#thread.open(asObject(description, "open"))));
   }
 
   say(message: Thread.Saying, about: About = {}): Promise<Published> {
@@ -105,7 +105,7 @@ export class RecollectThread {
    * is away. A thread that is deleted or expired is undefined too, unless `deleted` is true.
    */
   async read(options: ReadThreadOptions = {}): Promise<ReadThread | undefined> {
-    const { whole = false, ...reading } = options;
+    const { whole = false, ...reading } = asObject(options, "read");
     const view = await this.#runner.run(this.#thread.read(reading));
     if (view === undefined) return undefined;
     if (!whole) return readThread(view);
@@ -118,7 +118,7 @@ export class RecollectThread {
    * `LogUnavailable`. None of a thread that is deleted or expired, unless `deleted` is true.
    */
   async *messages(options: Pick<ReadThreadOptions, "deleted"> = {}): AsyncGenerator<ReadMessage, void> {
-    const whole = Stream.map(this.#thread.messages(options), readMessage);
+    const whole = Stream.map(this.#thread.messages(asObject(options, "messages")), readMessage);
     yield* this.#runner.iterate(whole);
   }
 
@@ -145,12 +145,12 @@ export class RecollectThread {
     tags: { readonly add?: ReadonlyArray<string>; readonly remove?: ReadonlyArray<string> },
     about?: About,
   ): Promise<Published> {
-    return this.#runner.publish(this.#thread.tag(tags, about));
+    return this.#runner.publish(Effect.suspend(() => this.#thread.tag(asObject(tags, "tag"), about)));
   }
 
   /** A new thread that continues this one. */
   async fork(from: Thread.Forking = {}): Promise<RecollectThread> {
-    const { threadId } = await this.#runner.publish(this.#thread.fork(from));
+    const { threadId } = await this.#runner.publish(this.#thread.fork(asObject(from, "fork")));
     return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(threadId)));
   }
 

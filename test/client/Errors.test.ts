@@ -38,6 +38,7 @@ describe("a call that is refused", () => {
   it("rejects with an Error that has a sentence, a code, a hint and a cause", () =>
     inFolder(async (recollect) => {
       const thread = recollect.thread("x");
+      const history = recollect.history({ thread: "x" });
       const cycle: { self?: unknown } = {};
       cycle.self = cycle;
       const calls: Readonly<Record<string, readonly [string, RegExp, () => Promise<unknown>]>> = {
@@ -70,6 +71,57 @@ describe("a call that is refused", () => {
           async () => recollect.tasks.work({ run: () => undefined } as never),
         ],
         "no target": ["InvalidArgument", /watch takes an object/, async () => recollect.watch(undefined as never)],
+        "no list of tasks": [
+          "InvalidArgument",
+          /submitBatch takes a list/,
+          () => recollect.tasks.submitBatch("x" as never),
+        ],
+        "no work": ["InvalidArgument", /work takes an object/, async () => recollect.tasks.work(undefined as never)],
+        "nothing to run": [
+          "InvalidArgument",
+          /work's run takes a function, and was given undefined/,
+          async () => recollect.tasks.work({ agentTypes: ["a"] } as never),
+        ],
+        "no receiving": [
+          "InvalidArgument",
+          /receive takes an object/,
+          () => recollect.inbox.receive(undefined as never),
+        ],
+        "no handler": [
+          "InvalidArgument",
+          /receive's handle takes a function/,
+          () => recollect.inbox.receive({ name: "x" } as never),
+        ],
+        "nothing to take": ["InvalidArgument", /take takes an object/, () => recollect.inbox.take(undefined as never)],
+        "no thread": ["InvalidArgument", /thread takes a text/, async () => recollect.thread(5 as never)],
+        "no history": ["InvalidArgument", /history takes an object/, async () => recollect.history("x" as never)],
+        "no fork": ["InvalidArgument", /fork takes an object/, () => thread.fork("x" as never)],
+        "no reading": ["InvalidArgument", /read takes an object, and was given null/, () => thread.read(null as never)],
+        "nothing to publish": [
+          "InvalidArgument",
+          /publish takes an object/,
+          () => recollect.publish(undefined as never),
+        ],
+        "no list of events": ["InvalidArgument", /append takes a list/, () => history.append("x" as never)],
+        "no event": ["InvalidArgument", /append takes an object/, () => history.append([undefined as never])],
+        "no fold": ["InvalidArgument", /a fold takes an object/, () => history.folded(5 as never)],
+        "no path": ["InvalidArgument", /read takes a text/, () => recollect.files.read(5 as never)],
+        "no limit": ["InvalidArgument", /take takes an object/, () => recollect.limits.take(undefined as never)],
+        "no question": [
+          "InvalidArgument",
+          /reuse takes an object/,
+          () => recollect.responses.reuse(undefined as never, async () => 1),
+        ],
+        "nobody to ask": [
+          "InvalidArgument",
+          /reuse takes a function/,
+          () => recollect.responses.reuse({ kind: "tool", name: "x", request: 1 }, undefined as never),
+        ],
+        "no stream": [
+          "InvalidArgument",
+          /deltas takes a function/,
+          () => thread.answer({ role: "assistant" }).deltas(5 as never),
+        ],
         "no delta": [
           "InvalidEvent",
           /no delta/,

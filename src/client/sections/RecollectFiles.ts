@@ -7,6 +7,7 @@ import { Effect } from "effect";
 import * as FileCache from "../../coordination/cache/FileCache.ts";
 import type { ReadFile } from "../../publish/thread/ThreadFiles.ts";
 import * as Thread from "../../publish/thread/ThreadPublisher.ts";
+import { asObject, asText } from "../Given.ts";
 import type { Section } from "./Section.ts";
 
 export interface ReadFor extends Omit<ReadFile, "path" | "bytes">, FileCache.Reading {
@@ -30,11 +31,11 @@ export class RecollectFiles {
    * it is durable that this thread read this version. The bytes are the caller's own.
    * Rejects with `FileMissing`, `FileTooLarge` or `FileUnreadable`.
    */
-  read(path: string, { thread: id, verify, ...about }: ReadFor = {}): Promise<FileCache.FileContent> {
-    const reading = FileCache.FileCache.use((files) => files.read(path, { verify }));
-    if (id === undefined) return this.#section.run(reading);
+  read(path: string, options: ReadFor = {}): Promise<FileCache.FileContent> {
     const read = Effect.gen(function* () {
-      const content = yield* reading;
+      const { thread: id, verify, ...about } = asObject(options, "read");
+      const content = yield* FileCache.FileCache.use((files) => files.read(asText(path, "read"), { verify }));
+      if (id === undefined) return content;
       const thread = yield* Thread.thread(id);
       const { bytes, modifiedAt } = content;
       yield* thread.fileRead({ modifiedAt, ...about, path: content.path, bytes });

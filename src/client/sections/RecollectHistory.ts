@@ -13,6 +13,7 @@ import { dataOf } from "../../log/Envelope.ts";
 import { type Deciding, HistoryReading, type ReadEvent, type Reading } from "../../publish/HistoryReading.ts";
 import { type AppendedAll, type AppendedEvent, Publisher, type Published } from "../../publish/Publisher.ts";
 import type { TypeName } from "../../publish/write/NewEvent.ts";
+import { asFunction, asList, asObject } from "../Given.ts";
 import type { PromiseRunner } from "../PromiseRunner.ts";
 
 /** An event as a program reads it: `data` is the body's JSON. */
@@ -74,6 +75,7 @@ const inner = new WeakMap<
 >();
 
 const recordedFold = <State>(fold: EventFold<State>) => {
+  asFunction(asObject(fold, "a fold").apply, "a fold's apply");
   const known = inner.get(fold) ?? {
     initial: fold.initial as unknown,
     apply: (state: unknown, event: RecordedEvent) =>
@@ -108,20 +110,23 @@ export class RecollectHistory {
    * Rejects with `InvalidEvent` when its type or data is refused.
    */
   publish(event: AppendedEvent): Promise<Published> {
-    const history = this.#history;
-    const given = { ...event, history } as Parameters<Publisher["Service"]["publish"]>[0];
-    return this.#runner.publish(Publisher.use((publisher) => publisher.publish<TypeName>(given)));
+    const published = Publisher.use((publisher) => {
+      const given = { ...asObject(event, "publish"), history: this.#history };
+      return publisher.publish<TypeName>(given as Parameters<Publisher["Service"]["publish"]>[0]);
+    });
+    return this.#runner.publish(published);
   }
 
   /**
    * Appends events to the log, all or none; resolves when they are on disk there. Never spooled: with the log unreachable
    * it rejects with `LogUnavailable`, and the same call with the same ids is safe afterwards. The same ids twice are one.
    */
-  append(events: ReadonlyArray<AppendedEvent>, { expected }: AppendOptions = {}): Promise<AppendedAll> {
-    const history = this.#history;
-    const appended = Publisher.use((publisher) =>
-      publisher.appendAll({ history, events, expected: expected ?? "any" }),
-    );
+  append(events: ReadonlyArray<AppendedEvent>, options: AppendOptions = {}): Promise<AppendedAll> {
+    const appended = Publisher.use((publisher) => {
+      for (const event of asList(events, "append")) asObject(event, "append");
+      const { expected = "any" } = asObject(options, "append");
+      return publisher.appendAll({ history: this.#history, events, expected });
+    });
     return this.#runner.run(Effect.tap(appended, ({ sequence }) => Effect.sync(() => this.#runner.reached(sequence))));
   }
 
@@ -136,7 +141,10 @@ export class RecollectHistory {
     deciding: Deciding = {},
   ): Promise<FoldedState<State>> {
     const tried = (state: State) => Effect.try({ try: () => choose(state), catch: (thrown) => new Thrown({ thrown }) });
-    const decided = HistoryReading.use((reads) => reads.decide(this.#history, recordedFold(fold), tried, deciding));
+    const decided = HistoryReading.use((reads) => {
+      asFunction(choose, "decide");
+      return reads.decide(this.#history, recordedFold(fold), tried, asObject(deciding, "decide"));
+    });
     const counted = Effect.tap(decided, ({ sequence }) => Effect.sync(() => this.#runner.reached(sequence)));
     return this.#runner.run(counted).catch((error: unknown) => {
       throw error instanceof Thrown ? error.thrown : error;

@@ -18,7 +18,7 @@ import {
   type Taking,
   type Waiting,
 } from "../../coordination/inbox/Inbox.ts";
-import { asObject } from "../Given.ts";
+import { asFunction, asObject } from "../Given.ts";
 import type { Section } from "./Section.ts";
 
 export interface ReceiveOptions extends Omit<Receiving<never>, "handle"> {
@@ -59,7 +59,9 @@ export class RecollectInbox {
    * Handles what is and comes in an inbox, one after another; resolves when the signal is aborted, rejects with
    * `RecollectClosed` when the client is closed.
    */
-  async receive({ handle, signal, ...options }: ReceiveOptions): Promise<void> {
+  async receive(receiving: ReceiveOptions): Promise<void> {
+    const { handle, signal, ...options } = asObject(receiving, "receive");
+    asFunction(handle, "receive's handle");
     const received = Inbox.use((inbox) =>
       inbox.receive({
         ...options,
@@ -76,27 +78,27 @@ export class RecollectInbox {
 
   /** Takes the oldest free message under a lease; undefined when there is none within `waitMillis`. */
   async take(options: Taking): Promise<Taken | undefined> {
-    return Option.getOrUndefined(await this.#inbox((inbox) => inbox.take(options)));
+    return Option.getOrUndefined(await this.#inbox((inbox) => inbox.take(asObject(options, "take"))));
   }
 
   /** It was handled: it lies there no longer. False: this receipt holds it no longer, and nothing was removed. */
   acknowledge(settling: Settling): Promise<boolean> {
-    return this.#inbox((inbox) => inbox.acknowledge(settling));
+    return this.#inbox((inbox) => inbox.acknowledge(asObject(settling, "acknowledge")));
   }
 
   /** Gives a message back before its lease is over, as handled by no attempt or as failed. False: held no longer. */
   release(releasing: Releasing): Promise<boolean> {
-    return this.#inbox((inbox) => inbox.release(releasing));
+    return this.#inbox((inbox) => inbox.release(asObject(releasing, "release")));
   }
 
   /** Begins the lease anew; resolves with the receipt that is good from now on. Rejects with `NoSuchMessage`. */
   extend(extending: Extending): Promise<string> {
-    return this.#inbox((inbox) => inbox.extend(extending));
+    return this.#inbox((inbox) => inbox.extend(asObject(extending, "extend")));
   }
 
   /** Replies to a message that is held, and goes on holding it. Rejects with `NoSuchMessage`. */
   reply(options: Answering): Promise<string> {
-    return this.#inbox((inbox) => inbox.reply(options));
+    return this.#inbox((inbox) => inbox.reply(asObject(options, "reply")));
   }
 
   /** Messages of a name that wait or are being handled, in the order of sending. */

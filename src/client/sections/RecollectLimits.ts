@@ -4,6 +4,7 @@
  * Room: client.
  */
 import { type Allowed, type Denied, type LimitRequest, Limits } from "../../coordination/limits/Limits.ts";
+import { asObject } from "../Given.ts";
 import type { Section } from "./Section.ts";
 
 export class RecollectLimits {
@@ -19,6 +20,6 @@ export class RecollectLimits {
    * of tokens that no limit ever gives.
    */
   take(request: LimitRequest): Promise<Allowed | Denied> {
-    return this.#section.run(Limits.use((limits) => limits.take(request)));
+    return this.#section.run(Limits.use((limits) => limits.take(asObject(request, "take"))));
   }
 }

@@ -9,6 +9,7 @@ import { EventLog } from "../../log/EventLog.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import { Query } from "../../query/Query.ts";
 import { distinct, QueryRefused, type SqlParameters, type Value } from "../../query/Sql.ts";
+import { asObject, asText } from "../Given.ts";
 import type { PromiseRunner } from "../PromiseRunner.ts";
 import type { Section } from "./Section.ts";
 
@@ -50,14 +51,15 @@ export class RecollectQuery {
     return (yield* Query.use(({ checkpoint }) => checkpoint)) >= wanted;
   }).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed(false)));
 
-  list({ kind = "thread", ...filter }: ListOptions): Promise<ListPage> {
+  list(options: ListOptions, ofTenant: string): Promise<ListPage> {
     const current = this.#isCurrent.pipe(
       Effect.repeat({ until: (isCurrent: boolean) => isCurrent, schedule: Schedule.spaced(pollMillis) }),
       Effect.timeoutOrElse({ duration: currentMillis, orElse: () => Effect.succeed(false) }),
     );
     const listed = Effect.gen(function* () {
+      const { kind = "thread", tenant = ofTenant, ...filter } = asObject(options, "list");
       const isCurrent = yield* current;
-      const page = yield* Query.use((query) => query.histories({ kind, ...filter }));
+      const page = yield* Query.use((query) => query.histories({ kind, tenant, ...filter }));
       return { ...page, isCurrent };
     });
     return this.#section.run(listed);
@@ -65,7 +67,7 @@ export class RecollectQuery {
 
   sql(statement: string, parameters?: SqlParameters): Promise<ReadonlyArray<SqlRow>> {
     const answered = Effect.gen(function* () {
-      const { columns, rows } = yield* Query.use((query) => query.sql(statement, parameters));
+      const { columns, rows } = yield* Query.use((query) => query.sql(asText(statement, "sql"), parameters));
       const found = yield* Stream.runCollect(Stream.take(rows, maxRows + 1));
       if (found.length > maxRows) {
         const message = `The statement has more than ${maxRows} rows.`;

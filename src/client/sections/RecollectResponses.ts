@@ -6,6 +6,7 @@
 import { Data, Effect } from "effect";
 import * as ResponseCache from "../../coordination/cache/ResponseCache.ts";
 import type { Forgetting } from "../../coordination/cache/SharedAnswers.ts";
+import { asFunction, asObject } from "../Given.ts";
 import type { Section } from "./Section.ts";
 
 /** A rejection of the caller's promise, on its way through. */
@@ -27,8 +28,11 @@ export class RecollectResponses {
    * and with `AnswerRefused` for what is no plain JSON.
    */
   reuse<A>(asked: ResponseCache.Asked, ask: () => Promise<A>): Promise<ResponseCache.Answer> {
-    const asking = Effect.tryPromise({ try: ask, catch: (why) => new Rejected({ why }) });
-    return this.#responses((responses) => responses.reuse(asked, asking)).catch((error: unknown) => {
+    const reused = this.#responses((responses) => {
+      const asking = Effect.tryPromise({ try: asFunction(ask, "reuse"), catch: (why) => new Rejected({ why }) });
+      return responses.reuse(asObject(asked, "reuse"), asking);
+    });
+    return reused.catch((error: unknown) => {
       throw error instanceof Rejected ? error.why : error;
     });
   }

@@ -12,7 +12,7 @@ import type { By } from "../../coordination/config/Configuration.ts";
 import type { QueueSettings } from "../../coordination/config/QueueSettings.ts";
 import * as DeadLetters from "../../coordination/tasks/DeadLetters.ts";
 import type { Asking } from "../../coordination/tasks/TaskLease.ts";
-import { asObject } from "../Given.ts";
+import { asFunction, asList, asObject } from "../Given.ts";
 import { TaskDeferred } from "../TaskDeferred.ts";
 import type { Query } from "../../query/Query.ts";
 import type { Section } from "./Section.ts";
@@ -94,7 +94,7 @@ export class RecollectTasks {
   }
 
   submitBatch(requests: ReadonlyArray<BatchRequest>, batch: Batch = {}) {
-    return this.#run((tasks) => tasks.submitBatch(requests, batch));
+    return this.#run((tasks) => tasks.submitBatch(asList(requests, "submitBatch"), batch));
   }
 
   /** State of each task of a batch. */
@@ -166,9 +166,11 @@ export class RecollectTasks {
    * Works until it is stopped or the client is closed. Throws `InvalidTask` for impossible options, `RecollectClosed` after
    * `close`.
    */
-  work({ run, ...options }: WorkOptions): RunningWorker {
+  work(working: WorkOptions): RunningWorker {
     this.#section.sections.assertOpen();
+    const { run, ...options } = asObject(working, "work");
     if (!Array.isArray(options.agentTypes)) asObject(options.agentTypes, "work's agentTypes");
+    asFunction(run, "work's run");
     Result.getOrThrow(placesOf(options));
     const section = this.#section;
     const runOne = ({ attempt, lease, maxAttempts, progress, request, requestInput, taskId, token }: Running) =>
