@@ -25,6 +25,20 @@ import { about, protocols, registered, visible } from "./Server.ts";
 
 const path = "/mcp";
 
+/**
+ * Effect's server says without a word that a session is missing or unknown: that is how a client finds out that the daemon was
+ * started again, so the answer says it in words too.
+ */
+const withWords = (sent: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+  if (sent.body._tag !== "Empty" || (sent.status !== 404 && sent.status !== 400)) return sent;
+  const message =
+    sent.status === 404
+      ? "There is no such session here: send `initialize` again"
+      : "This needs the header Mcp-Session-Id, which the answer to `initialize` gives";
+  const error = { code: sent.status === 404 ? codes.noSession : codes.invalidRequest, message };
+  return answered(failure({}, error, sent.status));
+};
+
 const answered = ({ body, status }: Reply) =>
   HttpServerResponse.jsonUnsafe(body, { status, headers: { "cache-control": "no-store" } });
 
@@ -106,7 +120,8 @@ const callers = HttpRouter.middleware<{ provides: Caller }>()(
       Effect.gen(function* () {
         const { name, role, tenant } = yield* Principal;
         const { headers } = yield* HttpServerRequest.HttpServerRequest;
-        if (owners.isAnothers(headers[sessionHeader], name)) return HttpServerResponse.empty({ status: 404 });
+        if (owners.isAnothers(headers[sessionHeader], name))
+          return withWords(HttpServerResponse.empty({ status: 404 }));
         const desk = yield* Desk.of(yield* clients.of(tenant), earlier);
         const response = yield* Effect.provideService(app, Caller, {
           who: { role, tenant, name, thread: headers[threadHeader] },
@@ -115,7 +130,7 @@ const callers = HttpRouter.middleware<{ provides: Caller }>()(
         // The server names a new session when its answer is sent, behind every middleware.
         yield* HttpEffect.appendPreResponseHandler((_, sent) => {
           owners.opened(sent.headers[sessionHeader], name);
-          return Effect.succeed(sent);
+          return Effect.succeed(withWords(sent));
         });
         return response;
       });

@@ -113,6 +113,23 @@ describe("/mcp", { timeout: 120_000 }, () => {
     }
   });
 
+  it("says in words that a session is missing or unknown here, as it is for all after the daemon was started again", async () => {
+    const authorization = `Bearer ${door.local}`;
+    const headers = {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      authorization,
+    };
+    const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
+    const gone = { ...headers, "mcp-session-id": "of-an-earlier-daemon", "mcp-protocol-version": "2025-11-25" };
+    const unknown = await door.ask("/mcp", { method: "POST", headers: gone, body });
+    assert.strictEqual(unknown.status, 404);
+    assert.deepNestedInclude(unknown.json(), { "error.code": -32001 });
+    const missing = { ...headers, "mcp-protocol-version": "2025-11-25" };
+    const without = await door.ask("/mcp", { method: "POST", headers: missing, body });
+    assert.deepStrictEqual([without.status, without.text.includes("Mcp-Session-Id")], [400, true]);
+  });
+
   it("answers a submitted task with the task, asks for what it waits for, and gives its result", async () => {
     const made = await submit("count the birds");
     assert.deepInclude(made.result, { resultType: "task", status: "working", ttlMs: null });
