@@ -73,6 +73,9 @@ describe("/mcp", { timeout: 120_000 }, () => {
     await using own = await connect(door.local);
     const note = await own.ask("append", { title: "Birds", text: "The pelican came." });
     assert.strictEqual(note["stored"], "in the log");
+    // A thread without a name is a new one.
+    const heron = await own.ask("append", { thread: "", title: "Herons", text: "A heron came." });
+    assert.match(String(heron["thread"]), /^[0-9a-f-]{36}$/);
     assert.nestedPropertyVal(
       await own.ask("read_thread", { thread: note["thread"] }),
       "messages[0].text",
