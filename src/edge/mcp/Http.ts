@@ -26,17 +26,21 @@ import { about, protocols, registered, visible } from "./Server.ts";
 const path = "/mcp";
 
 /**
- * Effect's server says without a word that a session is missing or unknown: that is how a client finds out that the daemon was
- * started again, so the answer says it in words too.
+ * Words for what Effect's server refuses without any. By the one of a lost session a client finds out that the daemon was
+ * started again.
  */
+const words: Readonly<Record<number, readonly [code: number, message: string]>> = {
+  400: [codes.invalidRequest, "This needs the header Mcp-Session-Id, which the answer to `initialize` gives"],
+  404: [codes.noSession, "There is no such session here: send `initialize` again"],
+  405: [codes.invalidRequest, "Messages are posted here; a stream needs a session that has one"],
+  406: [codes.invalidRequest, "This needs `Accept: application/json, text/event-stream`"],
+};
+
 const withWords = (sent: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
-  if (sent.body._tag !== "Empty" || (sent.status !== 404 && sent.status !== 400)) return sent;
-  const message =
-    sent.status === 404
-      ? "There is no such session here: send `initialize` again"
-      : "This needs the header Mcp-Session-Id, which the answer to `initialize` gives";
-  const error = { code: sent.status === 404 ? codes.noSession : codes.invalidRequest, message };
-  return answered(failure({}, error, sent.status));
+  const said = sent.body._tag === "Empty" ? words[sent.status] : undefined;
+  if (said === undefined) return sent;
+  const [code, message] = said;
+  return HttpServerResponse.setHeaders(answered(failure({}, { code, message }, sent.status)), sent.headers);
 };
 
 const answered = ({ body, status }: Reply) =>

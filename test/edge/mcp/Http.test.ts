@@ -131,6 +131,10 @@ describe("/mcp", { timeout: 120_000 }, () => {
     const missing = { ...headers, "mcp-protocol-version": "2025-11-25" };
     const without = await door.ask("/mcp", { method: "POST", headers: missing, body });
     assert.deepStrictEqual([without.status, without.text.includes("Mcp-Session-Id")], [400, true]);
+    const narrow = await door.ask("/mcp", { method: "POST", headers: { ...headers, accept: "text/html" }, body });
+    assert.deepStrictEqual([narrow.status, narrow.text.includes("text/event-stream")], [406, true]);
+    const other = await door.ask("/mcp", { method: "PUT", headers: { authorization } });
+    assert.deepStrictEqual([other.status, other.text.includes("posted here")], [405, true]);
   });
 
   it("answers a submitted task with the task, asks for what it waits for, and gives its result", async () => {
