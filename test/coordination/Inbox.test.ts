@@ -12,9 +12,10 @@ import * as PublishWorld from "../publish/World.ts";
 import { LogSwitch } from "../publish/SwitchableLog.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
+/** Senders with patience for a busy machine: the contract reads from the log what has been sent, not from the spool. */
 const inbox = Layer.unwrap(
   Effect.map(PublishWorld.temporaryFolder, (folder) =>
-    Inbox.layer.pipe(Layer.provide(PublishWorld.publisher({ folder, to: new LogSwitch() }))),
+    Inbox.layer.pipe(Layer.provide(PublishWorld.publisher({ folder, to: new LogSwitch(), patienceMillis: 10_000 }))),
   ),
 );
 
