@@ -7,11 +7,12 @@
  * was started again goes on with it and a forged one reaches nothing. A lease in memory spares reading the task again, and
  * tells the queue that a worker holds the claim; a worker that is silent for a lease is forgotten.
  */
-import { Clock, Context, Effect, Latch, Layer, Schedule, Schema } from "effect";
+import { Context, Effect, Latch, Layer, Schedule, Schema } from "effect";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { TaskLease } from "../../coordination/tasks/TaskLease.ts";
 import { Tasks } from "../../coordination/tasks/Tasks.ts";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
+import { elapsed } from "../../log/connection/Elapsed.ts";
 import { HttpDoor } from "./Guard.ts";
 import { refused } from "./Problem.ts";
 import { TenantClients } from "./TenantClients.ts";
@@ -40,6 +41,7 @@ interface Held {
   readonly lease: TaskLease;
   /** Lets the tenant's client go. */
   readonly leave: () => void;
+  /** By a clock that is never set: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 
@@ -91,7 +93,7 @@ const make = Effect.gen(function* () {
   };
 
   const put = Effect.fnUntraced(function* (tenant: string, lease: TaskLease) {
-    const heardAt = yield* Clock.currentTimeMillis;
+    const heardAt = yield* elapsed;
     const name = keyOf(tenant, lease);
     forget(name);
     held.set(name, { lease, heardAt, leave: clients.enter(tenant)?.leave ?? (() => undefined) });
@@ -100,7 +102,7 @@ const make = Effect.gen(function* () {
   });
 
   const forgotten = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* elapsed;
     for (const [name, { heardAt, leave, lease }] of held) {
       if (now - heardAt <= lease.leaseMillis) continue;
       held.delete(name);
@@ -121,7 +123,7 @@ const make = Effect.gen(function* () {
       const { agentType, leaseMillis, receipt, taskId, token } = yield* read(tenant, handle);
       const there = held.get(keyOf(tenant, { taskId, token }));
       if (there !== undefined) {
-        there.heardAt = yield* Clock.currentTimeMillis;
+        there.heardAt = yield* elapsed;
         return there.lease;
       }
       const entry = { agentType, leaseMillis, receipt };

@@ -13,7 +13,7 @@
  * Decision: none is closed for being idle alone, because to make one takes 60 ms, which the first hook after a pause would
  * wait for, and 64 of them hold 22 MB.
  */
-import { Clock, Context, Effect, Exit, type FileSystem, Layer, type Path, Scope, Semaphore } from "effect";
+import { Context, Effect, Exit, type FileSystem, Layer, type Path, Scope, Semaphore } from "effect";
 import * as Layers from "../../client/Layers.ts";
 import { refused, type Refused } from "./Problem.ts";
 
@@ -66,6 +66,7 @@ interface Kept {
   readonly client: Context.Context<Client>;
   readonly scope: Scope.Closeable;
   users: number;
+  /** Number of its last use, over all tenants. */
   usedAt: number;
 }
 
@@ -74,9 +75,9 @@ export type Build = (tenant: string, scope: Scope.Scope) => Effect.Effect<Contex
 
 export const makeWith = Effect.fnUntraced(function* (build: Build) {
   const outer = yield* Effect.scope;
-  const clock = yield* Clock.Clock;
   const one = yield* Semaphore.make(1);
   const kept = new Map<string, Kept>();
+  let uses = 0;
 
   const enter = (tenant: string): InUse | undefined => {
     const there = kept.get(tenant);
@@ -86,7 +87,7 @@ export const makeWith = Effect.fnUntraced(function* (build: Build) {
       client: there.client,
       leave: () => {
         there.users--;
-        there.usedAt = clock.currentTimeMillisUnsafe();
+        there.usedAt = ++uses;
       },
     };
   };
@@ -111,7 +112,7 @@ export const makeWith = Effect.fnUntraced(function* (build: Build) {
     const made = yield* Effect.onError(Effect.mapError(build(tenant, scope), cannot), (cause) =>
       Scope.close(scope, Exit.failCause(cause)),
     );
-    kept.set(tenant, { client: made, scope, users: 0, usedAt: clock.currentTimeMillisUnsafe() });
+    kept.set(tenant, { client: made, scope, users: 0, usedAt: ++uses });
   });
 
   const entered = Effect.fnUntraced(function* (
