@@ -19,7 +19,7 @@ describe("clients of tenants", () => {
         scope,
         Effect.sync(() => open.delete(tenant)),
       );
-      return isBroken ? yield* Effect.fail(new Error("the folder is gone")) : (Context.empty() as never);
+      return isBroken ? yield* Effect.fail("the folder is gone") : (Context.empty() as never);
     }),
   );
 
