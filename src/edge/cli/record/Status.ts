@@ -136,10 +136,7 @@ const found = Effect.gen(function* () {
 export const status = Command.make(
   "status",
   {
-    all: Flag.Boolean("all").pipe(
-      Flag.withDefault(false),
-      Flag.withDescription("Everything, also when all is well"),
-    ),
+    all: Flag.Boolean("all").pipe(Flag.withDefault(false), Flag.withDescription("Everything, also when all is well")),
     json,
   },
   Effect.fn("cli.status")(function* (input) {
