@@ -96,21 +96,21 @@ const estimatedBy = (
   key: string,
   from: string,
   where: string,
-): string => `WITH g AS MATERIALIZED (SELECT ${key} AS it, ${modelOfUsage} AS model,
+): string => `WITH g AS MATERIALIZED (SELECT ${key} AS day, ${modelOfUsage} AS model,
     sum(u.uncached_tokens) AS fresh, sum(u.cache_read_tokens) AS hit, sum(u.cache_write_tokens) AS put,
     sum(u.visible_tokens + u.reasoning_tokens) AS said
     FROM token_activity u ${from} WHERE ${where} AND u.is_priced = 0 GROUP BY 1, 2),
   prices AS MATERIALIZED (SELECT * FROM v_prices),
   p AS (SELECT m.model, q.* FROM (SELECT DISTINCT model FROM g) m JOIN prices q ON q.priced_model = ${priceOf("m.model", "prices")})
-  SELECT g.it, sum(g.fresh * p.input_usd_per_million + g.hit * p.cache_read_usd_per_million
+  SELECT g.day, sum(g.fresh * p.input_usd_per_million + g.hit * p.cache_read_usd_per_million
     + g.put * p.cache_write_usd_per_million + g.said * p.output_usd_per_million) / 1e6 AS estimated_usd
-  FROM g JOIN p ON p.model = g.model GROUP BY g.it`;
+  FROM g JOIN p ON p.model = g.model GROUP BY g.day`;
 
-const estimatedDays = `SELECT e.it AS day, e.estimated_usd FROM (${estimatedBy(
+const estimatedDays = estimatedBy(
   "q.day",
   `JOIN ${recentDays("token_activity")} q ON q.quarter_at = u.quarter_at`,
   "u.quarter_at >= :since AND u.quarter_at < :until AND (:tenant IS NULL OR u.tenant = (SELECT name FROM names WHERE text = :tenant))",
-)}) e`;
+);
 
 const ofKind = (kind: string): string =>
   `sum(CASE a.kind WHEN (SELECT name FROM names WHERE text = '${kind}') THEN a.messages ELSE 0 END)`;
