@@ -7,11 +7,12 @@
  * was started again goes on with it and a forged one reaches nothing. A lease in memory spares reading the task again, and
  * tells the queue that a worker holds the claim; a worker that is silent for a lease is forgotten.
  */
-import { Clock, Context, Effect, Latch, Layer, Schedule, Schema } from "effect";
+import { Context, Effect, Latch, Layer, Schedule, Schema } from "effect";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { TaskLease } from "../../coordination/tasks/TaskLease.ts";
 import { Tasks } from "../../coordination/tasks/Tasks.ts";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
+import { elapsed } from "../../log/connection/Elapsed.ts";
 import { HttpDoor } from "./Guard.ts";
 import { refused } from "./Problem.ts";
 
@@ -37,6 +38,7 @@ const wrongHandle = refused({
 
 interface Held {
   readonly lease: TaskLease;
+  /** By a clock that is never set: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 
@@ -82,13 +84,13 @@ const make = Effect.gen(function* () {
   };
 
   const put = Effect.fnUntraced(function* (tenant: string, lease: TaskLease) {
-    held.set(keyOf(tenant, lease), { lease, heardAt: yield* Clock.currentTimeMillis });
+    held.set(keyOf(tenant, lease), { lease, heardAt: yield* elapsed });
     yield* some.open;
     return lease;
   });
 
   const forgotten = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* elapsed;
     for (const [name, { heardAt, lease }] of held) {
       if (now - heardAt <= lease.leaseMillis) continue;
       held.delete(name);
@@ -109,7 +111,7 @@ const make = Effect.gen(function* () {
       const { agentType, leaseMillis, receipt, taskId, token } = yield* read(tenant, handle);
       const there = held.get(keyOf(tenant, { taskId, token }));
       if (there !== undefined) {
-        there.heardAt = yield* Clock.currentTimeMillis;
+        there.heardAt = yield* elapsed;
         return there.lease;
       }
       const entry = { agentType, leaseMillis, receipt };

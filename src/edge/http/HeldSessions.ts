@@ -6,9 +6,10 @@
  * One that is silent for `leaseMillis` is ended with the reason `silent`. After a restart of the daemon a client registers its
  * session again under its id, and goes on with its history.
  */
-import { Clock, Context, Effect, Exit, Latch, Layer, Schedule, Scope } from "effect";
+import { Context, Effect, Exit, Latch, Layer, Schedule, Scope } from "effect";
 import { type Ending, type Held, type Registering, Sessions } from "../../coordination/sessions/Sessions.ts";
 import { type SessionRefused } from "../../coordination/sessions/SessionRefused.ts";
+import { elapsed } from "../../log/connection/Elapsed.ts";
 import type { PublishError } from "../../publish/Publisher.ts";
 import { refused, type Refused } from "./Problem.ts";
 
@@ -43,6 +44,7 @@ interface Kept {
   readonly tenant: string;
   readonly held: Held;
   readonly scope: Scope.Closeable;
+  /** By a clock that is never set: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 
@@ -80,7 +82,7 @@ const make = Effect.gen(function* () {
     yield* Effect.ensuring(there.held.end(ending), Scope.close(there.scope, Exit.void));
   });
   const silent = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* elapsed;
     for (const [key, { heardAt }] of kept) {
       if (now - heardAt > leaseMillis) yield* Effect.ignore(ended(key, { reason: "silent" }));
     }
@@ -100,14 +102,14 @@ const make = Effect.gen(function* () {
         Scope.provide(scope),
         Effect.onError(() => Scope.close(scope, Exit.void)),
       );
-      kept.set(keyOf(tenant, held.id), { tenant, held, scope, heardAt: yield* Clock.currentTimeMillis });
+      kept.set(keyOf(tenant, held.id), { tenant, held, scope, heardAt: yield* elapsed });
       yield* some.open;
       return held;
     }),
     of: Effect.fnUntraced(function* (tenant, id) {
       const there = kept.get(keyOf(tenant, id));
       if (there === undefined) return yield* notHeld(id);
-      there.heardAt = yield* Clock.currentTimeMillis;
+      there.heardAt = yield* elapsed;
       return there.held;
     }),
     end: (tenant, id, ending) => ended(keyOf(tenant, id), ending),

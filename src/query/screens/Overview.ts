@@ -7,7 +7,7 @@ import { Effect } from "effect";
 import { modelOfUsage } from "../../../projections/activity/tokens.ts";
 import { priceOf } from "../../../projections/answers/costs.ts";
 import { callCounts } from "../../../projections/toolCalls.ts";
-import { narrowing } from "../ThreadConditionsSqlite.ts";
+import { narrowing, number } from "../ThreadConditionsSqlite.ts";
 import type { ThreadConditions } from "../ThreadFilter.ts";
 import { listOrder } from "../../../projections/threads.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
@@ -208,8 +208,6 @@ export interface ThreadChoice extends ThreadConditions {
 
 const sumOver = (which: string, what: string): string => `sum(CASE WHEN ${which} THEN ${what} END)`;
 
-const name = (value: string): string => `(SELECT name FROM names WHERE text = ${value})`;
-
 /** Newest activity first. Tokens of the thread itself, and of the sub-agents it gave work to. */
 export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: number) {
   const { rows } = yield* Ask;
@@ -218,8 +216,8 @@ export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: nu
   const conditions = [
     `NOT ${hiddenThread}`,
     ...narrowed.conditions,
-    ...(parent === undefined ? [] : [`t.parent_thread_id = ${name(":parent")} AND t.parent_relation IS NOT 'fork'`]),
-    ...(tenant === undefined ? [] : [`t.tenant = ${name(":tenant")}`]),
+    ...(parent === undefined ? [] : [`t.parent_thread_id = ${number(":parent")} AND t.parent_relation IS NOT 'fork'`]),
+    ...(tenant === undefined ? [] : [`t.tenant = ${number(":tenant")}`]),
   ];
   const found = yield* rows<{ readonly threadId: string; readonly tenant: string }>(
     `SELECT (SELECT text FROM names WHERE name = t.thread_id) AS thread_id, (SELECT text FROM names WHERE name = t.tenant) AS tenant
@@ -243,9 +241,9 @@ export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: nu
 
 /** Columns of a thread in a list; its numbers from the sums. */
 const listedSql = `SELECT v.thread_id, v.tenant, v.title, v.opening, v.client, v.tool, v.model, v.cwd, v.last_activity_at, v.dead_letters,
-    (SELECT coalesce(sum(a.messages), 0) FROM message_activity a WHERE a.thread_id = ${name(":threadId")} AND a.tenant = ${name(":tenant")}
+    (SELECT coalesce(sum(a.messages), 0) FROM message_activity a WHERE a.thread_id = ${number(":threadId")} AND a.tenant = ${number(":tenant")}
       AND a.kind IN (SELECT name FROM names WHERE text IN ('prompt', 'task'))) AS prompts,
-    (SELECT coalesce(sum(a.calls), 0) FROM call_activity a WHERE a.thread_id = ${name(":threadId")} AND a.tenant = ${name(":tenant")}) AS tool_calls
+    (SELECT coalesce(sum(a.calls), 0) FROM call_activity a WHERE a.thread_id = ${number(":threadId")} AND a.tenant = ${number(":tenant")}) AS tool_calls
   FROM v_threads v WHERE v.thread_id = :threadId AND v.tenant = :tenant`;
 
 const isOwn = "(u.thread_id = d.root AND u.sidechain = 0)";

@@ -1,7 +1,9 @@
 /** Bound of the sessions that the HTTP door holds. */
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer } from "effect";
+import { TestClock } from "effect/testing";
 import { type Held, Sessions } from "../../../src/coordination/sessions/Sessions.ts";
+import { withWall } from "../../support/wallClock.ts";
 import { HeldSessions, layer, mostOfOne } from "../../../src/edge/http/HeldSessions.ts";
 
 const held = (id: string): Held => ({ id, join: () => Effect.void, leave: () => Effect.void, end: () => Effect.void });
@@ -18,4 +20,20 @@ describe("sessions that are held over HTTP", () => {
       yield* register("other");
     }).pipe(Effect.provide(Layer.merge(layer, sessions))),
   );
+
+  it.effect("are kept where the clock is set forward, and end when they were silent for as long", () => {
+    let wall = 0;
+    return Effect.gen(function* () {
+      const all = yield* HeldSessions;
+      const { id } = yield* all.register("acme", {}, "http/test");
+      wall = 86_400_000;
+      yield* TestClock.adjust(20_000);
+      assert.strictEqual((yield* all.of("acme", id)).id, id);
+      yield* TestClock.adjust(60_000);
+      assert.strictEqual((yield* Effect.flip(all.of("acme", id)))._tag, "HttpRefused");
+    }).pipe(
+      Effect.provide(Layer.merge(layer, sessions)),
+      withWall(() => wall),
+    );
+  });
 });
