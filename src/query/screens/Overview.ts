@@ -285,7 +285,11 @@ export const tokensOf = (key: { readonly threadId: string; readonly tenant: stri
 export const estimateOf = Effect.fnUntraced(function* (key: { readonly threadId: string; readonly tenant: string }) {
   const { rows } = yield* Ask;
   const [found] = yield* rows<{ readonly estimatedUsd: number | null }>(
-    estimatedBy("1", "", `u.thread_id = ${name(":threadId")} AND u.tenant = ${name(":tenant")} AND u.sidechain = 0`),
+    estimatedBy(
+      "1",
+      "",
+      "u.thread_id = (SELECT name FROM names WHERE text = :threadId) AND u.tenant = (SELECT name FROM names WHERE text = :tenant) AND u.sidechain = 0",
+    ),
     { ...key },
   );
   return found?.estimatedUsd ?? null;
