@@ -51,7 +51,11 @@ const contentOf = (
 type Said = Extract<Fact, { readonly _tag: "MessageSaid" }>;
 
 /** The rows of one message or one segment of it. */
-const changesOf = (event: RecordedEvent, said: Said, quoting: Quoting): ReadonlyArray<Change> => {
+const changesOf = (
+  event: RecordedEvent,
+  said: Said,
+  { place, quoting }: { readonly place: number; readonly quoting: Quoting },
+): ReadonlyArray<Change> => {
   const { id: thread_id, tenant } = event.history;
   const { messageId: message_id, segment } = said;
   const { sequence } = event;
@@ -66,6 +70,7 @@ const changesOf = (event: RecordedEvent, said: Said, quoting: Quoting): Readonly
         second_hand,
         message_id,
         sequence,
+        ordinal: place === 0 ? undefined : place,
         role: said.role,
         kind: kindOf(said),
         author: said.author,
@@ -151,7 +156,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 14,
+  version: 15,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -162,6 +167,11 @@ export const messages: Projection = {
       columns: {
         ...messageKey,
         sequence: { type: "integer", merge: "first", doc: "Sequence of the message's first event." },
+        ordinal: {
+          type: "integer",
+          merge: { firstOf: "sequence" },
+          doc: "Place among the messages of its first event; null for the first of them.",
+        },
         role: { type: "name", doc: "Role." },
         kind: { type: "name", doc: "What it is, see v_messages." },
         author: { type: "name", doc: "Speaker's own name." },
@@ -216,6 +226,7 @@ export const messages: Projection = {
         tenant: "Tenant the thread belongs to.",
         message_id: "Id of the message, unique in its thread.",
         sequence: "Stream sequence of the message's first event; orders the messages of a thread.",
+        ordinal: "Place of the message in that event, from 0: orders messages of one sequence.",
         role: "Role, in the format's own word: user, assistant, tool, system …",
         kind: "prompt of a person, command of a person to the program, task from an agent to its sub-agent, answer of a model, tool_result, notice of the program, or instructions.",
         author: "The speaker's own name; null when not said.",
@@ -239,7 +250,7 @@ export const messages: Projection = {
         assumed_at:
           "Where no record has a time: that of the nearest entry before it that has one, else of the first after it, else of the file; null otherwise.",
       },
-      select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
+      select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, coalesce(m.ordinal, 0), ${nameText("m.role")},
         ${nameText("m.kind")}, ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
         ${parentId}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
         m.sidechain, m.meta, ${isAbandoned}, (m.elsewhere IS 2), ${nameText(origin)}, m.occurred_at, m.assumed_at
@@ -273,6 +284,10 @@ export const messages: Projection = {
   ],
   upkeep: messageUpkeep,
   facts: ["MessageSaid"],
-  handle: (event, facts, quoting) =>
-    facts.flatMap((fact) => (fact._tag === "MessageSaid" ? changesOf(event, fact, quoting) : [])),
+  handle: (event, facts, quoting) => {
+    let place = 0;
+    return facts.flatMap((fact) =>
+      fact._tag === "MessageSaid" ? changesOf(event, fact, { place: place++, quoting }) : [],
+    );
+  },
 };

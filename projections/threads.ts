@@ -7,7 +7,7 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged } from "../src/domain/Fact.ts";
-import { kindOf, plainWords } from "../src/domain/thread/MessageKind.ts";
+import { kindOf, plainWords, wordsOfPerson } from "../src/domain/thread/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { countsHere } from "./activity/counted.ts";
@@ -74,10 +74,10 @@ const visibility = ({ history, occurredAt }: RecordedEvent, fact: VisibilityChan
 const opening = (event: RecordedEvent, fact: MessageSaid): ReadonlyArray<Change> => {
   const kind = kindOf(fact);
   if (kind !== "prompt" && kind !== "task" && kind !== "command") return [];
-  const words = fact.parts.find((part) => part.type === "text" && part.text.trim() !== "");
-  if (words?.type !== "text") return [];
+  const words = wordsOfPerson(fact.parts);
+  if (words === undefined) return [];
   const { id: thread_id, tenant } = event.history;
-  const told = head(plainWords(words.text.trim()), maxOpening);
+  const told = head(plainWords(words), maxOpening);
   // A command to the program, or the task of a sub-agent, stands in for a prompt while there is none.
   const row =
     kind === "prompt"
@@ -123,7 +123,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 13,
+  version: 14,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {

@@ -185,7 +185,7 @@ const witnesses: View = {
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 15,
+  version: 16,
   doc: "Tool executions: calls and their results.",
   tables: [
     {

@@ -2,7 +2,7 @@
 
 from recollect import Recollect
 
-for seen in Recollect().follow(thread="weather", seconds=2):
+for seen in Recollect().follow(thread="weather", seconds=5):
     if seen.kind == "caughtUp":
         print("live")
     elif seen.data["type"] == "thread.message_appended":

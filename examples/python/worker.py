@@ -17,4 +17,4 @@ def count(lease: Lease) -> list:
 
 store.work(["count"], count, worker="python", stop=done)
 # #endregion work
-print(store.task(task["taskId"], wait=5)["output"])
+print(store.task(task["taskId"], wait=30)["output"])

@@ -30,7 +30,17 @@ export const inItsTime = <A extends { readonly occurredAt: number; readonly reco
   return occurredAt === event.occurredAt ? event : { ...event, occurredAt };
 };
 
-const withoutZone = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/;
+/** ISO 8601 and RFC 3339: a day, a time, a zone. What else V8 takes for a date (`task 2024`) is a text, or a time of no zone. */
+const written = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|UTC|GMT|([+-]\d\d):?(\d\d))?)?$/i;
+/** As mail and HTTP write it, always with a zone. */
+const ofMail = /^[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(?::\d\d)? (?:GMT|UTC|[+-]\d{4})$/;
+
+const spelled = (value: string): number => {
+  const [, day, time, hours, minutes] = written.exec(value) ?? [];
+  if (day === undefined) return ofMail.test(value) ? Date.parse(value) : Number.NaN;
+  const zone = hours === undefined ? "Z" : `${hours}:${minutes}`;
+  return Date.parse(time === undefined ? day : `${day}T${time}${zone}`);
+};
 
 const inRange = (millis: number): number | undefined =>
   millis >= earliest && millis <= latest ? Math.trunc(millis) : undefined;
@@ -42,8 +52,7 @@ export const millisOf = (value: JsonValue | undefined): number | undefined => {
     return inRange(value >= 1e11 ? value : value * 1000);
   }
   if (typeof value !== "string" || value.length < 10 || value.length > 40) return undefined;
-  const millis = Date.parse(withoutZone.test(value) ? `${value.replace(" ", "T")}Z` : value);
-  return Number.isNaN(millis) ? undefined : inRange(millis);
+  return inRange(spelled(value));
 };
 
 /** Fields in which formats keep the time of an entry, the most particular first. */
@@ -60,9 +69,12 @@ const names = [
   "creationDate",
 ] as const;
 
+/** Values in values that are looked at for a time: no format has more than two. */
+const deepest = 4;
+
 /** The time an entry gives itself. */
-export const timeOf = (entry: JsonValue | undefined): number | undefined => {
-  if (!isObject(entry)) return undefined;
+export const timeOf = (entry: JsonValue | undefined, depth = 0): number | undefined => {
+  if (!isObject(entry) || depth > deepest) return undefined;
   if (typeof entry["table"] === "string") return rowTime(entry);
   for (const name of names) {
     const millis = millisOf(entry[name]);
@@ -71,7 +83,7 @@ export const timeOf = (entry: JsonValue | undefined): number | undefined => {
   const { time, state } = entry;
   if (isObject(time)) return millisOf(time["created"]) ?? millisOf(time["start"]);
   if (isObject(state)) return timeOf({ time: state["time"] ?? null });
-  return millisOf(time) ?? innerTime(entry);
+  return millisOf(time) ?? innerTime(entry, depth);
 };
 
 const rowNames = ["created_timestamp", "timestamp", "created_at", "started_at", "time_created"] as const;
@@ -93,12 +105,13 @@ const rowTime = (row: JsonObject): number | undefined => {
 };
 
 /** The time of what an entry wraps: a mutation of a state, spans. */
-const innerTime = (entry: JsonObject): number | undefined => {
+const innerTime = (entry: JsonObject, depth: number): number | undefined => {
   if ("kind" in entry && "v" in entry) {
     const { v } = entry;
-    return timeOf(Array.isArray(v) ? ((v as ReadonlyArray<JsonValue>)[0] ?? null) : v);
+    return timeOf(Array.isArray(v) ? ((v as ReadonlyArray<JsonValue>)[0] ?? null) : v, depth + 1);
   }
-  const { message, meta } = entry;
+  const { data, message, meta } = entry;
+  if (isObject(data) && isObject(data["meta"])) return millisOf(data["meta"]["timestamp"]);
   if (isObject(message) && "create_time" in message) return millisOf(message["create_time"]);
   if (isObject(meta) && "sentAt" in meta) return millisOf(meta["sentAt"]);
   if (isObject(entry["user"])) return millisOf(entry["user"]["timestamp"]);

@@ -19,6 +19,11 @@ type MessageAppended = Extract<Known, { readonly type: "thread.message_appended"
 /** JSON text of a value that came out of JSON; a missing one is `null`. */
 const jsonText = (value: unknown): string => JSON.stringify(value ?? null);
 
+/** A moment in whole milliseconds, as the read models have it, within what a date can hold. */
+const moment = (at: number | null | undefined): number | undefined =>
+  at == null ? undefined : Math.trunc(Math.max(-lastMoment, Math.min(lastMoment, at)));
+const lastMoment = 8_640_000_000_000_000;
+
 /** Size of a result, bytes: a string counts as its own bytes, anything else as its JSON. */
 const sizeOf = (value: unknown): number =>
   value == null ? 0 : utf8Length(typeof value === "string" ? value : JSON.stringify(value));
@@ -116,8 +121,8 @@ const queueFacts = (queue: TaskQueueing): Partial<TaskMoved> => {
   return {
     priority,
     maxAttempts,
-    notBefore: notBefore === 0 ? undefined : notBefore,
-    startBy: queue.startBy ?? undefined,
+    notBefore: notBefore === 0 ? undefined : moment(notBefore),
+    startBy: moment(queue.startBy),
   };
 };
 
@@ -197,7 +202,7 @@ export const canonicalFacts = (
           key: event.data.key,
           kind: event.data.kind,
           name: event.data.name,
-          answeredAt: event.data.answeredAt ?? undefined,
+          answeredAt: moment(event.data.answeredAt),
           savedMillis: event.data.savedMillis ?? undefined,
           bytes: event.data.bytes ?? undefined,
           from: event.data.from ?? undefined,
@@ -249,7 +254,7 @@ export const canonicalFacts = (
     case "task.released": {
       const { reason, error } = event.data;
       const message = error == null ? reason : `${reason}: ${error.message ?? error.type}`;
-      return moved("pending", { message, notBefore: pausedUntil(event.data, recorded) });
+      return moved("pending", { message, notBefore: moment(pausedUntil(event.data, recorded)) });
     }
     case "task.started":
       return moved("running", { worker: event.data.worker ?? undefined });
@@ -301,7 +306,7 @@ export const canonicalFacts = (
           command: data.command ?? undefined,
           machine: data.machine ?? undefined,
           processId: data.processId ?? undefined,
-          leaseMillis: data.leaseMillis ?? undefined,
+          leaseMillis: moment(data.leaseMillis),
         },
       ];
     }
@@ -318,7 +323,15 @@ export const canonicalFacts = (
         },
       ];
     case "session.calls_refused":
-      return [{ _tag: "CallsRefused", ...event.data, user: event.data.user ?? undefined }];
+      return [
+        {
+          _tag: "CallsRefused",
+          ...event.data,
+          user: event.data.user ?? undefined,
+          firstAt: moment(event.data.firstAt) ?? 0,
+          lastAt: moment(event.data.lastAt) ?? 0,
+        },
+      ];
     case "session.ended":
       return [
         {

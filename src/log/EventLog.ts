@@ -197,14 +197,14 @@ export class EventLog extends Context.Service<
      * With `history`, only its events. Reconnects by itself; fails within seconds of having come so far when the stream has a
      * hole, was rolled back or is gone, when the server is another one, and when this user may not follow. `patienceMillis`:
      * fails too when the log is away for so long; absent: it is waited for. `until`: ends when all up to there was given, also
-     * for a tenant's program, to which the last of them may not belong.
+     * for a tenant's program, to which the last of them may not belong; not of one history, which may have nothing at that end.
      */
-    readonly follow: (options: {
-      readonly after: Sequence;
-      readonly history?: History;
-      readonly patienceMillis?: number;
-      readonly until?: Sequence;
-    }) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
+    readonly follow: (
+      options: { readonly after: Sequence; readonly patienceMillis?: number } & (
+        | { readonly history?: History; readonly until?: undefined }
+        | { readonly history?: undefined; readonly until?: Sequence }
+      ),
+    ) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
     /** Reach of the log. */
     readonly info: Effect.Effect<LogInfo, LogUnavailable>;
     /**

@@ -80,9 +80,12 @@ export const make = (graceMillis: number): Guardian => {
   };
 
   const tell = (line: string) =>
-    new Promise<void>((resolve, reject) =>
-      shellNow().stdin?.write(line, (error) => (error == null ? resolve() : reject(error))),
-    );
+    new Promise<void>((resolve, reject) => {
+      const { stdin } = shellNow();
+      // None where no process could be begun.
+      if (stdin == null) reject(new Error("no guardian could be started"));
+      else stdin.write(line, (error) => (error == null ? resolve() : reject(error)));
+    });
 
   const start: Guardian["start"] = (command, env) => {
     const child = spawn("sh", ["-c", begin, "sh", ...command], {

@@ -37,11 +37,11 @@ const blocksIn = (folder: string): ReadonlyArray<Block> =>
   entriesOf(join(folder, "msgs"))
     .filter((name) => name.endsWith(".blk"))
     .map((name) => join(folder, "msgs", name))
-    .map((path) => {
-      const { mtimeMs, size } = statSync(path);
-      return { path, bytes: size, changedAt: mtimeMs };
-    })
-    .filter(({ bytes }) => bytes > 0);
+    .flatMap((path) => {
+      // A server that runs removes a block in between.
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found === undefined || found.size === 0 ? [] : [{ path, bytes: found.size, changedAt: found.mtimeMs }];
+    });
 
 /** Bytes in the blocks of a stream of that name; 0 where there are none. */
 export const bytesOf = (natsStore: string, stream: string): number =>

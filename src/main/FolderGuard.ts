@@ -83,6 +83,14 @@ export const isKnown = Effect.gen(function* () {
   return known._tag !== "None" || StreamFiles.bytesOf(natsStore, defaultStream) > 0 || (yield* seenBefore) > 0;
 });
 
+/** Our own server has this folder's stream and no other; a foreign one is believed by what is written down. */
+const expected = Effect.fnUntraced(function* (isOwn: boolean) {
+  const known = yield* StoreRecord.read();
+  if (known._tag === "Known") return known.record.identity;
+  const { store } = yield* DataFolder;
+  return known._tag === "Unreadable" && !isOwn ? StreamGuard.unknowable(store, "it is damaged") : undefined;
+});
+
 /** The guard of a connection to this folder's stream. */
 export const make = Effect.fn("main.folderGuard")(function* (options: Options) {
   const context = yield* Effect.context<DataFolder | FileSystem.FileSystem>();
@@ -95,7 +103,7 @@ export const make = Effect.fn("main.folderGuard")(function* (options: Options) {
   return StreamGuard.make({
     may: options.may,
     isOwn: options.isOwn,
-    identity: Effect.provideContext(StoreRecord.identity, context),
+    identity: Effect.provideContext(expected(options.isOwn), context),
     missing: Effect.provideContext(missing(options), context),
     reached: Effect.map(Effect.provideContext(StoreRecord.read(), context), (known) =>
       known._tag === "Known" ? (known.record.reached ?? 0) : 0,

@@ -14,6 +14,9 @@ import { tasksOf } from "./TaskFilling.ts";
 /** Poll interval for the first schedule of a tenant; later ones are seen at once. */
 const tenantsMillis = 5_000;
 
+/** Pause after a failure: of the configuration file, which a person mends, or of a server that was away at the start. */
+const againMillis = 30_000;
+
 const source = "recollect schedules";
 
 /** The daemon's own configuration for its tenant, one of its own for another. The data folder's file is that of every tenant. */
@@ -28,7 +31,9 @@ const settingsOf = (folder: string, tenant: string) =>
 const scheduling = (folder: string, tenant: string) =>
   keepScheduled.pipe(
     Effect.provide(tasksOf({ tenant, source }).pipe(Layer.provideMerge(settingsOf(folder, tenant)))),
-    Effect.catch((error) => Effect.logError(`nothing is scheduled for ${tenant}: ${error.message}`)),
+    Effect.catchCause((cause) => Effect.logError(`nothing is scheduled for ${tenant} for a moment`, cause)),
+    Effect.andThen(Effect.sleep(againMillis)),
+    Effect.forever,
   );
 
 export const layer = (folder: string) =>

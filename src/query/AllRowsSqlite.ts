@@ -7,7 +7,7 @@ import type { Database } from "better-sqlite3";
 import type { Selected, SqlParameters, Value } from "./Sql.ts";
 
 /** Whole numbers beyond 2^53 stay exact; all others are plain numbers. */
-const plain = (value: Value): Value =>
+export const plain = (value: Value): Value =>
   typeof value === "bigint" && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
     ? Number(value)
     : value;

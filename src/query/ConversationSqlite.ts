@@ -65,7 +65,7 @@ const messagesSql = `SELECT thread_id, message_id, sequence, role, kind, author,
     stop_reason, is_sidechain, is_meta, is_abandoned, is_copied, copied_from, occurred_at, assumed_at FROM v_messages
   WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
     AND coalesce(occurred_at, assumed_at) <= :time
-  ORDER BY sequence, message_id LIMIT :limit`;
+  ORDER BY sequence, ordinal, message_id LIMIT :limit`;
 
 /** The parts of some messages of one thread in one tenant, pieces of a message in the order in which they came. */
 const partsSql = `SELECT ${idText("p.message_id")} AS message_id, p.type, ${partText("p")} AS text,

@@ -15,8 +15,8 @@ interface Prepared {
   readonly names: ReadonlyArray<string>;
 }
 
-/** Statements that one connection keeps. Their texts are ours and few: filters make some hundreds of them at most. */
-const mostKept = 128;
+/** Statements that one connection keeps. Their texts are ours and few: filters and screens make some hundreds of them at most. */
+const mostKept = 256;
 
 const kept = new WeakMap<Database, Map<string, Prepared>>();
 
@@ -47,6 +47,6 @@ export const all = <A>(db: Database, text: string, values: Bound = {}): Readonly
   });
 };
 
-/** Between 1 and `maxPage`. */
+/** Between 1 and `maxPage`; of what is no number, 1. */
 export const pageSize = (limit: number | undefined, usual = 50): number =>
-  Math.max(1, Math.min(maxPage, Math.trunc(limit ?? usual)));
+  Math.max(1, Math.min(maxPage, Math.trunc(limit ?? usual) || 1));

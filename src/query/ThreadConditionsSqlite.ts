@@ -9,10 +9,19 @@ import type { ThreadConditions } from "./ThreadFilter.ts";
 /** A name's number; null, and so equal to nothing, for a text that no row has. */
 export const number = (parameter: string): string => `(SELECT name FROM names WHERE text = ${parameter})`;
 
-/** Names of working directories: `:project` itself, below it, or with it as the name of a folder. */
-export const projectNames = `SELECT name FROM names WHERE instr(text, :project) > 0 AND (text = :project
-  OR substr(text, 1, length(:project) + 1) = :project || '/' OR substr(text, -length(:project) - 1) = '/' || :project
-  OR instr(text, '/' || :project || '/') > 0)`;
+/** SQL: a path with `/` between its folders, as Windows takes it too, and none at its end. */
+const plainPath = (path: string): string => `rtrim(replace(${path}, '\\', '/'), '/')`;
+
+/** SQL: true for a working directory that is `:project`, lies below it, or has it as the name of a folder. */
+export const isInProject = (cwd: string): string =>
+  `(instr(${plainPath(cwd)} || '/', ${plainPath(":project")} || '/') = 1
+    OR instr(${plainPath(cwd)} || '/', '/' || ${plainPath(":project")} || '/') > 0)`;
+
+/** Names of working directories in `:project`. The last folder's name is looked for first: most names have it not. */
+export const projectNames = `SELECT name FROM names WHERE instr(text, :folder) > 0 AND ${isInProject("text")}`;
+
+/** The last folder of a path, which every path in it names. */
+export const folderOf = (project: string): string => /([^/\\]*)[/\\]*$/.exec(project)?.[1] ?? "";
 
 const agentNames = "(SELECT name FROM names WHERE text >= :agent AND text < :agent || char(0x10FFFF))";
 
@@ -66,6 +75,7 @@ export const narrowing = (
     conditions: names.map((name) => conditions[name]),
     values: {
       ...Object.fromEntries(values),
+      ...(filter.project === undefined ? {} : { folder: folderOf(filter.project) }),
       ...(filter.file === undefined ? {} : { fileMatch: fileMatchOf(filter.file) }),
     },
   };

@@ -13,6 +13,7 @@ import { idText } from "../projection/fold/CompactId.ts";
 import { type Hit, type ThreadFilter, type ThreadPage, type ThreadRow } from "./Query.ts";
 import { QueryRefused } from "./Sql.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
+import { questionRefused } from "./search/Question.ts";
 import { matchOf, type Term, termsOf } from "./search/SearchText.ts";
 import { narrowing, number } from "./ThreadConditionsSqlite.ts";
 import { known } from "./brief/Plain.ts";
@@ -113,6 +114,8 @@ const countSql = (filter: ThreadFilter, match: string | undefined): string => {
 export const listThreads = (db: Database, filter: ThreadFilter, now: number): ThreadPage | QueryRefused => {
   const cursor = readCursor(filter.after);
   if (cursor instanceof QueryRefused) return cursor;
+  const refused = questionRefused(filter.text) ?? questionRefused(filter.file);
+  if (refused !== undefined) return refused;
   const match = filter.text === undefined ? undefined : matchOf(filter.text);
   const terms = termsOf(filter.text ?? "");
   // Text without a single word is found nowhere.

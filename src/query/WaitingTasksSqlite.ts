@@ -6,6 +6,7 @@
 import type { Database } from "better-sqlite3";
 import type { WithReader } from "./ConnectionSqlite.ts";
 import { all } from "./RowsSqlite.ts";
+import { number } from "./ThreadConditionsSqlite.ts";
 import {
   type GroupNumbers,
   orderedPage,
@@ -23,7 +24,6 @@ const task = `SELECT n.text AS task_id, t.text AS tenant, a.text AS agent_type, 
   FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
   JOIN names a ON a.name = k.agent_type JOIN names p ON p.name = k.priority`;
 
-const nameOf = (parameter: string): string => `(SELECT name FROM names WHERE text = ${parameter})`;
 const inState = (...states: ReadonlyArray<string>): string =>
   `IN (SELECT name FROM names WHERE text IN (${states.map((state) => `'${state}'`).join(", ")}))`;
 
@@ -159,7 +159,7 @@ export const make = (read: WithReader): WaitingTasks => ({
         ),
       );
       const batches = [...named.values()].flatMap((one) =>
-        all<Batch>(db, `SELECT ${nameOf(":batchId")} AS batch, ${nameOf(":tenant")} AS tenant`, one),
+        all<Batch>(db, `SELECT ${number(":batchId")} AS batch, ${number(":tenant")} AS tenant`, one),
       );
       return open(db, batches);
     }),
@@ -186,7 +186,7 @@ export const make = (read: WithReader): WaitingTasks => ({
     read((db) =>
       all<WaitingTask>(
         db,
-        `${task} WHERE k.waiting_since IS NOT NULL AND k.tenant = ${nameOf(":tenant")} AND k.agent_type = ${nameOf(":agentType")}
+        `${task} WHERE k.waiting_since IS NOT NULL AND k.tenant = ${number(":tenant")} AND k.agent_type = ${number(":agentType")}
            AND (k.due_at, k.first_sequence) > (:dueAt, :firstSequence) AND k.due_at <= :dueBy
          ORDER BY k.due_at, k.first_sequence LIMIT :limit`,
         { ...group, ...behind, dueBy, limit },

@@ -9,7 +9,8 @@
  *
  * Freshness: the answer holds everything that was acknowledged to this process through the `EventLog` that this
  * layer gives. What others have appended it holds as soon as it has come down the tail: about a millisecond after their
- * acknowledgement, and after one second at the latest, whatever became of the follower. A reader that needs more gives `atLeast`.
+ * acknowledgement, and after one second at the latest, whatever became of the follower: once a second it is asked of the log
+ * how far it reaches, for all threads at once. A reader that needs more gives `atLeast`.
  */
 import { Clock, Context, Effect, Layer, Schema, Semaphore, Stream } from "effect";
 import { defaultTenant, History, isHistory, Sequence } from "../domain/History.ts";
@@ -186,6 +187,11 @@ const makeLatest = Effect.fnUntraced(function* (cache: ThreadCache, clock: Clock
       }),
     /** State in memory, where that is known to be the thread's last. */
     warm: (history: History) => cache.current(history, elapsedUnsafe(clock)),
+    /** The same of a state that only a proof is wanting to. */
+    proven: (history: History) =>
+      cache.isProvable(history, elapsedUnsafe(clock))
+        ? Effect.map(follower.prove, () => cache.current(history, elapsedUnsafe(clock)))
+        : Effect.undefined,
   };
 });
 
@@ -230,8 +236,13 @@ const make = Effect.fnUntraced(function* (settings: Options) {
       Effect.suspend(() => {
         const history = historyOf(threadId, options);
         const { at, atLeast = 0 } = options;
-        const warm = at === undefined ? latest.warm(history) : undefined;
-        return warm !== undefined && warm.lastSequence >= atLeast ? Effect.succeed(warm) : read(history, atLeast, at);
+        if (at !== undefined) return read(history, atLeast, at);
+        const reaches = (state: ThreadState | undefined) => state !== undefined && state.lastSequence >= atLeast;
+        const warm = latest.warm(history);
+        if (reaches(warm)) return Effect.succeed(warm);
+        return Effect.flatMap(latest.proven(history), (state) =>
+          reaches(state) ? Effect.succeed(state) : read(history, atLeast, at),
+        );
       }),
     lastKnown: (threadId, options) => cache.lastKnown(historyOf(threadId, options)),
     messages: (threadId, options = {}) => {

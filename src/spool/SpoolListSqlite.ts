@@ -199,6 +199,8 @@ export interface Discarded {
   readonly reason: string;
   /** History and event as they lay there; the text itself when it is no JSON. */
   readonly command: unknown;
+  /** Large parts that the event refers to; absent where there are none. */
+  readonly blobs?: ReadonlyArray<{ readonly sha256: string; readonly base64: string }>;
 }
 
 const parsed = (body: string): unknown => {
@@ -207,6 +209,12 @@ const parsed = (body: string): unknown => {
   } catch {
     return body;
   }
+};
+
+const blobsOf = (spool: SpoolFile, number: number): Pick<Discarded, "blobs"> => {
+  const rows = spool.existing()?.statements.rows.blobsOf.all(number) ?? [];
+  const blobs = rows.map(({ bytes, sha256 }) => ({ sha256, base64: bytes.toString("base64") }));
+  return blobs.length === 0 ? {} : { blobs };
 };
 
 const waitingRows = (
@@ -254,7 +262,11 @@ const lostReason = "lost: it was accepted, and is not on this disk any more";
 /** Commands that were set aside, and what is known of lost ones: to be shown before `discard`. */
 export const show = (options: { readonly file: string; readonly which: Which }) =>
   using(options.file, (spool): ReadonlyArray<Discarded> => [
-    ...chosen(spool, options.which).map(({ body, ...row }) => ({ ...row, command: parsed(body) })),
+    ...chosen(spool, options.which).map(({ body, ...row }) => ({
+      ...row,
+      command: parsed(body),
+      ...blobsOf(spool, row.number),
+    })),
     ...lostRows(spool, options.which).map(({ acceptedAt, number, target, ...command }) => ({
       number,
       target,

@@ -9,6 +9,7 @@ import { thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
 import type { Spool } from "../../src/spool/Spool.ts";
+import { withWall } from "../support/wallClock.ts";
 import { settings as bucketSettings } from "./BucketContract.ts";
 
 type Needs = CacheSharing | EventLog | Spool | Scope.Scope;
@@ -102,6 +103,19 @@ export const suite = (test: Tester) => {
       yield* cache.reuse({ kind: "model", name: "search", request: { q: 1 } }, ask);
       yield* other.reuse(search({ q: 1 }), ask);
       assert.strictEqual(asked(), 8);
+    }));
+
+  test("gives no answer beyond its life where the clock is set back", () =>
+    Effect.gen(function* () {
+      let wall = Date.now();
+      const cache = yield* process("set back").pipe(withWall(() => wall));
+      const { ask, asked } = source();
+      const brief = search("brief", { ttlMillis: 50 });
+      yield* cache.reuse(brief, ask);
+      yield* Effect.sleep(60);
+      wall -= 3_600_000;
+      yield* cache.reuse(brief, ask);
+      assert.strictEqual(asked(), 2);
     }));
 
   test("never keeps a failure, nor what is too large, and gives both", () =>

@@ -1,12 +1,13 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Deferred, Effect, Fiber, Latch, Layer, Schedule, Stream } from "effect";
+import { Deferred, Effect, Fiber, Latch, Layer, Logger, Schedule, Stream } from "effect";
+import { TestClock } from "effect/testing";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as ConfigFile from "../../src/coordination/config/ConfigFile.ts";
 import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import { fields, families, variableOf } from "../../src/coordination/config/ConfigFields.ts";
-import { EventLog, LogDamaged } from "../../src/log/EventLog.ts";
+import { EventLog, LogDamaged, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { suite } from "../contract/ConfigurationContract.ts";
@@ -42,6 +43,65 @@ describe("a configuration over a log in memory", () => {
       isAnew = true;
       yield* Deferred.fail(lost, new LogDamaged({ sequence: 1, reason: "another stream" }));
       assert.deepStrictEqual(yield* Fiber.join(seen), [4_000, 86_400_000]);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("keeps what holds while the history cannot be read to its end, and tells of the damage once", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const tenant = "damaged";
+      const writer = yield* Configuration.make({ tenant });
+      yield* writer.set({ "snapshots.ttlMillis": 4_000 });
+      let followed = 0;
+      const damaged = EventLog.of({
+        ...log,
+        read: (reading) =>
+          followed === 0 ? log.read(reading) : Stream.fail(new LogUnavailable({ reason: "a block is damaged" })),
+        follow: () =>
+          Stream.suspend(() => {
+            followed++;
+            return Stream.fail(new LogDamaged({ sequence: 1, reason: "a block is damaged" }));
+          }),
+      });
+      const warnings: Array<string> = [];
+      const heard = Logger.make(
+        ({ logLevel, message }) => void (logLevel === "Warn" && warnings.push(String(message))),
+      );
+      const { get } = yield* Configuration.make({ tenant }).pipe(
+        Effect.provideService(EventLog, damaged),
+        Effect.provide(Logger.layer([heard])),
+      );
+      for (let seconds = 0; seconds < 30; seconds++) {
+        yield* TestClock.adjust(1_000);
+        assert.strictEqual(yield* get("snapshots.ttlMillis"), 4_000);
+      }
+      assert.isAtLeast(followed, 3);
+      assert.deepStrictEqual(warnings, ["the configuration is read anew: a block is damaged"]);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("follows on after a failure that was not foreseen, and says so", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const tenant = "odd";
+      let isOdd = true;
+      const odd = EventLog.of({
+        ...log,
+        follow: (followed) => (isOdd ? Stream.die("planted") : log.follow(followed)),
+      });
+      const errors: Array<string> = [];
+      const heard = Logger.make(({ logLevel, message }) => void (logLevel === "Error" && errors.push(String(message))));
+      const reader = yield* Configuration.make({ tenant }).pipe(
+        Effect.provideService(EventLog, odd),
+        Effect.provide(Logger.layer([heard])),
+      );
+      yield* TestClock.adjust(1);
+      assert.deepStrictEqual(errors, ["the configuration cannot be followed: planted"]);
+      isOdd = false;
+      const writer = yield* Configuration.make({ tenant });
+      yield* writer.set({ "snapshots.ttlMillis": 5_000 });
+      yield* TestClock.adjust(1_000);
+      assert.strictEqual(yield* reader.get("snapshots.ttlMillis"), 5_000);
     }).pipe(Effect.provide(EventLogMemory.layer)),
   );
 

@@ -8,7 +8,7 @@ import { EventLog, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { Query } from "../../src/query/Query.ts";
 import { event } from "../contract/EventLogContract.ts";
-import { suite } from "../contract/SessionsContract.ts";
+import { listsAll, suite } from "../contract/SessionsContract.ts";
 import * as SessionsWorld from "./SessionsWorld.ts";
 
 const world = Layer.unwrap(
@@ -23,6 +23,10 @@ const world = Layer.unwrap(
 layer(world, { excludeTestServices: true })("sessions in memory", (it) => {
   suite((name, test) => it.effect(name, test));
 });
+
+it.effect(`presence in memory ${listsAll.name}`, () =>
+  listsAll.test().pipe(Effect.provide(Presence.layer().pipe(Layer.provide(BucketMemory.layer)))),
+);
 
 it.effect("a sweep ends the others while the history of one session cannot be read", () =>
   Effect.gen(function* () {

@@ -6,7 +6,7 @@ import * as Presence from "../../src/coordination/sessions/Presence.ts";
 import { bucketName, PresenceBucket } from "../../src/coordination/sessions/Presence.ts";
 import * as PresenceKv from "../../src/coordination/sessions/PresenceKv.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
-import { suite } from "../contract/SessionsContract.ts";
+import { listsAll, suite } from "../contract/SessionsContract.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as SessionsWorld from "./SessionsWorld.ts";
@@ -64,6 +64,8 @@ const longLived = PresenceKv.layer().pipe(
 );
 
 layer(longLived, { excludeTestServices: true })("presence", (it) => {
+  it.effect(listsAll.name, listsAll.test);
+
   it.effect("outlives a restart of the server, so that no session is taken for dead because of it", () =>
     Effect.gen(function* () {
       const bucket = yield* PresenceBucket;

@@ -17,6 +17,7 @@ import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts"
 import { targetOf } from "../../src/publish/drain/SpoolDrainer.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { programOf } from "../support/programs.ts";
 
 /** Each way to end, and what the system says of it then. */
 export const ways = {
@@ -40,7 +41,7 @@ export interface Outcome {
   readonly folder: string;
 }
 
-const program = new URL("./ending.ts", import.meta.url).pathname;
+const program = programOf("test/drill/ending.ts");
 
 /** Runs one program to its end. Returns what resolved, as far as it told. */
 const endOne = async (options: { data: string; url: string; id: string; way: Way; count: number; killAt: number }) => {

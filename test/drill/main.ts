@@ -285,7 +285,7 @@ const duckDbDrill = Effect.suspend(() => {
     const isWhole = outcome.faults.length === 0 && missing === undefined;
     if (missing !== undefined) process.exitCode = 1;
     report(outcome, isWhole ? "DuckDB reads all of it" : `NOT shown: ${missing ?? "it reads not all of it"}`);
-  });
+  }).pipe(Effect.provide(NodeServices.layer));
 });
 
 const damageSummary = ({ faults, seconds, verdicts }: Damage.Outcome): string => {

@@ -27,7 +27,7 @@ describe("what the rows depend on", () => {
         assert.deepStrictEqual(yield* pieces.model.digests, yield* whole.model.digests);
         assert.deepStrictEqual(yield* pieces.model.checkpoint, yield* whole.model.checkpoint);
       }).pipe(Effect.scoped),
-    { arbitrary: { runs: 25 } },
+    { arbitrary: { runs: 15 } },
   );
 
   it.effect.prop(
@@ -49,7 +49,7 @@ describe("what the rows depend on", () => {
         const after = yield* Effect.acquireRelease(open, ({ close }) => close);
         assert.deepStrictEqual(yield* after.digests, yield* whole.model.digests);
       }).pipe(Effect.scoped),
-    { arbitrary: { runs: 10 } },
+    { arbitrary: { runs: 8 } },
   );
 
   it.live("the conversation of these tests does depend on what is remembered", () =>

@@ -26,12 +26,13 @@ import { verify } from "../../src/projection/verify/Verify.ts";
 import * as Query from "../../src/query/QuerySqlite.ts";
 import { conversation } from "./Conversation.ts";
 import { said, type StubLog, stubLog } from "./StubLog.ts";
-import { ask, temporaryFolder } from "./World.ts";
+import { ask, putEmpty, temporaryFolder } from "./World.ts";
 
 const provide = (log: StubLog) => Effect.provideService(EventLog, log.service);
 
 const projected = Effect.fnUntraced(function* (log: StubLog, projections: ReadonlyArray<Projection> = readModels) {
   const path = join(yield* temporaryFolder, "recollect.db");
+  if (projections === readModels) yield* putEmpty(path);
   const projector = yield* Projector.make({ path, projections }).pipe(provide(log));
   yield* projector.awaitSequence(log.entries.at(-1)?.sequence ?? 0);
   return { path, projector };
@@ -40,9 +41,11 @@ const projected = Effect.fnUntraced(function* (log: StubLog, projections: Readon
 /** A projector that ends, so that another can be started on its file. */
 const once = (log: StubLog, path: string, projections: ReadonlyArray<Projection> = readModels) =>
   Effect.scoped(
-    Effect.flatMap(Projector.make({ path, projections }).pipe(provide(log)), ({ awaitSequence }) =>
-      awaitSequence(log.entries.at(-1)?.sequence ?? 0),
-    ),
+    Effect.gen(function* () {
+      if (projections === readModels) yield* putEmpty(path);
+      const { awaitSequence } = yield* Projector.make({ path, projections }).pipe(provide(log));
+      yield* awaitSequence(log.entries.at(-1)?.sequence ?? 0);
+    }),
   );
 
 const sequences = (path: string) =>

@@ -17,13 +17,14 @@ import { verify } from "../../src/projection/verify/Verify.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { conversation } from "./Conversation.ts";
 import { said, type StubLog, stubLog } from "./StubLog.ts";
-import { ask, temporaryFolder } from "./World.ts";
+import { ask, putEmpty, temporaryFolder } from "./World.ts";
 
 const provide = (log: StubLog) => Effect.provideService(EventLog, log.service);
 const pace = { share: 1, betweenPassesMillis: 60_000, witnessMillis: 5 };
 
 const stored = Effect.fnUntraced(function* (log: StubLog) {
   const path = join(yield* temporaryFolder, "recollect.db");
+  yield* putEmpty(path);
   yield* Effect.scoped(
     Effect.flatMap(Projector.make({ path, projections: readModels }).pipe(provide(log)), ({ awaitSequence }) =>
       awaitSequence(log.entries.at(-1)?.sequence ?? 0),

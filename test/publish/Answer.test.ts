@@ -201,7 +201,7 @@ describe("an answer said bit by bit", () => {
         metadata: { abortReason: "the user pressed escape" },
         parts: [
           { type: "text", text: "as far as this" },
-          { callId: "c", name: "t", type: "other", kind: "tool_use_unfinished", text: '{"a":' },
+          { type: "other", kind: "tool_use_unfinished", value: { callId: "c", name: "t", arguments: '{"a":' } },
         ],
       });
 

@@ -52,15 +52,15 @@ export const textsOf = (history: History) =>
     events.map((event) => (dataOf(event)["parts"] as ReadonlyArray<{ readonly text: string }>)[0]?.text),
   );
 
-/** Returns when `condition` holds; looks every 10 ms and gives up after 10 s. */
+/** Returns when `condition` holds; looks every 10 ms and gives up after a minute: a machine can be ten times slower. */
 export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
   Effect.gen(function* () {
     while (!(yield* condition)) yield* Effect.sleep(10);
-  }).pipe(Effect.timeoutOrElse({ duration: 10_000, orElse: () => Effect.die(new Error("the condition never held")) }));
+  }).pipe(Effect.timeoutOrElse({ duration: 60_000, orElse: () => Effect.die(new Error("the condition never held")) }));
 
 /** Returns when nothing waits for the log any more. */
 export const drained = Publisher.Publisher.use((there) => there.drained).pipe(
-  Effect.timeoutOrElse({ duration: 30_000, orElse: () => Effect.die(new Error("the spool was never drained")) }),
+  Effect.timeoutOrElse({ duration: 60_000, orElse: () => Effect.die(new Error("the spool was never drained")) }),
 );
 
 /** Whether callers are sent to the log or to the spool. */

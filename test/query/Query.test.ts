@@ -9,10 +9,11 @@ import * as Projector from "../../src/projection/Projector.ts";
 import * as Query from "../../src/query/QuerySqlite.ts";
 import { matchOf } from "../../src/query/search/SearchText.ts";
 import { event, said, stubLog } from "../projection/StubLog.ts";
-import { temporaryFolder } from "../projection/World.ts";
+import { putEmpty, temporaryFolder } from "../projection/World.ts";
 
 const asked = Effect.fnUntraced(function* (entries: ReadonlyArray<LogEntry>) {
   const path = join(yield* temporaryFolder, "recollect.db");
+  yield* putEmpty(path);
   const log = stubLog(entries);
   const projector = yield* Projector.make({ path, projections: readModels }).pipe(
     Effect.provideService(EventLog, log.service),
@@ -62,6 +63,50 @@ describe("threads", () => {
         after = page.next;
       } while (after !== undefined);
       assert.deepStrictEqual(seen, ["t3", "t2", "t1", "t0", "t6", "t5", "t4"]);
+    }),
+  );
+
+  it.live("finds a project by its folder as shells and both systems write it", () =>
+    Effect.gen(function* () {
+      const { query } = yield* asked([
+        event(1, "thread.opened", { cwd: "/home/me/app" }, inThread("unix")),
+        event(2, "thread.opened", { cwd: "C:\\Users\\me\\app" }, inThread("windows")),
+        event(3, "thread.opened", { cwd: "/home/me/application" }, inThread("other")),
+      ]);
+      const ids = (project: string) =>
+        Effect.gen(function* () {
+          const { threads } = yield* query.threads({ project });
+          const { histories } = yield* query.histories({ kind: "thread", project });
+          assert.sameMembers(
+            histories.map(({ id }) => id),
+            threads.map(({ threadId }) => threadId),
+          );
+          return threads.map(({ threadId }) => threadId).toSorted();
+        });
+      assert.deepStrictEqual(yield* ids("app"), ["unix", "windows"]);
+      for (const project of ["/home/me/app", "/home/me/app/"]) assert.deepStrictEqual(yield* ids(project), ["unix"]);
+      assert.deepStrictEqual(yield* ids("/home/me/"), ["other", "unix"]);
+      for (const project of ["C:\\Users\\me\\app", "C:\\Users\\me\\", "C:/Users/me"])
+        assert.deepStrictEqual(yield* ids(project), ["windows"]);
+    }),
+  );
+
+  it.live("refuses a question that is too long, in every way of asking, and takes any limit", () =>
+    Effect.gen(function* () {
+      const { query } = yield* asked([said(1, "a fox", inThread("t"))]);
+      const text = "fox ".repeat(100_000);
+      for (const question of [
+        query.threads({ text }),
+        query.threads({ file: text }),
+        query.search({ text }),
+        query.search({ text, by: "contains" }),
+        query.search({ text, by: "regex" }),
+        query.search({ text: "fox", file: text }),
+      ]) {
+        const refused = yield* Effect.flip(question as Effect.Effect<unknown, { readonly _tag: string }>);
+        assert.strictEqual(refused._tag, "QueryRefused");
+      }
+      assert.lengthOf((yield* query.threads({ limit: Number.NaN })).threads, 1);
     }),
   );
 

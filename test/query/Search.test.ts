@@ -17,11 +17,12 @@ import { makeBeginnings } from "../../src/query/search/SearchBeginningsSqlite.ts
 import { beginningsOf, matchOf, termsOf } from "../../src/query/search/SearchText.ts";
 import { event, said } from "../projection/StubLog.ts";
 import { stubLog } from "../projection/StubLog.ts";
-import { temporaryFolder } from "../projection/World.ts";
+import { putEmpty, temporaryFolder } from "../projection/World.ts";
 import { importedFiles, store } from "../support/Imported.ts";
 
 const asked = Effect.fnUntraced(function* (entries: ReadonlyArray<LogEntry>) {
   const path = join(yield* temporaryFolder, "recollect.db");
+  yield* putEmpty(path);
   const projector = yield* Projector.make({ path, projections: readModels }).pipe(
     Effect.provideService(EventLog, stubLog(entries).service),
   );
@@ -316,6 +317,14 @@ describe("ids of threads", () => {
 });
 
 describe("a snippet", () => {
+  it("is cut within no character of two units", () => {
+    for (const before of ["", "x", "xy"]) {
+      const text = `${before}${"🙂".repeat(200)} fox ${"🙂".repeat(200)}`;
+      for (const words of ["fox", "nothing"])
+        assert.isTrue(around(text, marksOf(text, termsOf(words)), 160).text.isWellFormed(), `${before} ${words}`);
+    }
+  });
+
   it("shows the match, however far behind it stands", () => {
     const text = `${"padding words ".repeat(2_000)}the Näedle here ${"and more ".repeat(500)}`;
     const snippet = around(text, marksOf(text, termsOf("naedle")), 60);

@@ -21,35 +21,41 @@ const countsOf = (quota: Quota, used: { readonly bytes?: number; readonly thread
 describe("the counts of a tenant", () => {
   it("bound the bytes of a day in UTC, beginning with what was written before a restart", () => {
     const counts = countsOf({ bytesPerDay: 100 }, { bytes: 60 });
-    assert.isUndefined(counts.take({ bytes: 40, events: 1 }, noon));
-    const refused = counts.take({ bytes: 1, events: 1 }, noon);
+    assert.isUndefined(counts.take({ bytes: 40, events: 1 }, noon, noon));
+    const refused = counts.take({ bytes: 1, events: 1 }, noon, noon);
     assert.deepInclude(refused, { quota: "quotas.acme.bytesPerDay", retryAfterMillis: 12 * 3_600_000 });
     assert.match(refused?.reason ?? "", /100 of 100 bytes of today \(UTC\) are used/);
-    assert.isUndefined(counts.take({ bytes: 100, events: 1 }, noon + 12 * 3_600_000));
+    assert.isUndefined(counts.take({ bytes: 100, events: 1 }, noon + 12 * 3_600_000, noon + 12 * 3_600_000));
   });
 
   it("bound the events of a minute, and say when there is room again", () => {
     const counts = countsOf({ eventsPerMinute: 60 });
-    assert.isUndefined(counts.take({ bytes: 1, events: 60 }, noon));
-    assert.deepInclude(counts.take({ bytes: 1, events: 2 }, noon), {
+    assert.isUndefined(counts.take({ bytes: 1, events: 60 }, noon, noon));
+    assert.deepInclude(counts.take({ bytes: 1, events: 2 }, noon, noon), {
       quota: "quotas.acme.eventsPerMinute",
       retryAfterMillis: 2_000,
     });
-    assert.isUndefined(counts.take({ bytes: 1, events: 2 }, noon + 2_000));
-    assert.isUndefined(counts.take({ bytes: 1, events: 1_000 }, noon + 10 * minute));
+    assert.isUndefined(counts.take({ bytes: 1, events: 2 }, noon + 2_000, noon + 2_000));
+    assert.isUndefined(counts.take({ bytes: 1, events: 1_000 }, noon + 10 * minute, noon + 10 * minute));
+  });
+
+  it("go by time that passed, not by a clock that is set back", () => {
+    const counts = countsOf({ eventsPerMinute: 60 });
+    assert.isUndefined(counts.take({ bytes: 1, events: 60 }, noon, 0));
+    assert.isUndefined(counts.take({ bytes: 1, events: 60 }, noon - 60 * minute, minute));
   });
 
   it("bound the threads that begin, never those that go on; a refused write begins none", () => {
     const counts = countsOf({ threads: 2, bytesPerDay: 1_000 }, { threads: ["a"] });
-    assert.deepInclude(counts.take({ bytes: 2_000, events: 1, thread: "b" }, noon), {
+    assert.deepInclude(counts.take({ bytes: 2_000, events: 1, thread: "b" }, noon, noon), {
       quota: "quotas.acme.bytesPerDay",
     });
-    assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: "c" }, noon));
-    assert.deepInclude(counts.take({ bytes: 1, events: 1, thread: "d" }, noon), { quota: "quotas.acme.threads" });
+    assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: "c" }, noon, noon));
+    assert.deepInclude(counts.take({ bytes: 1, events: 1, thread: "d" }, noon, noon), { quota: "quotas.acme.threads" });
     for (const known of ["a", "c", undefined])
-      assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: known }, noon));
+      assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: known }, noon, noon));
     counts.quota = { threads: 3 };
-    assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: "d" }, noon));
+    assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: "d" }, noon, noon));
   });
 });
 
@@ -78,7 +84,8 @@ describe("a tenant beyond its quota", () => {
     const refusedBy = (quota: Quota, now = noon) => {
       const counts = countsOf(quota, { threads: ["a"], bytes: 100 });
       const refused =
-        counts.take({ bytes: 10, events: 1, thread: "b" }, now) ?? counts.take({ bytes: 10, events: 90 }, now);
+        counts.take({ bytes: 10, events: 1, thread: "b" }, now, now) ??
+        counts.take({ bytes: 10, events: 90 }, now, now);
       const closed = { append: () => Effect.die("it was admitted") } as unknown as EventLog["Service"];
       const log = admitting(closed, () => refused);
       const event = { id: "e", type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" };
@@ -105,7 +112,7 @@ describe("a tenant beyond its quota", () => {
       const server = yield* ClosedServer.make({ users });
       const { root, url } = server;
       const counts = countsOf({ threads: 1, bytesPerDay: 4_000 });
-      const admit: Admit = (tenant, written) => (tenant === "acme" ? counts.take(written, noon) : undefined);
+      const admit: Admit = (tenant, written) => (tenant === "acme" ? counts.take(written, noon, noon) : undefined);
       const log = Context.get(yield* ClosedServer.daemon({ ...server, admit }), EventLog);
       const connect = (name: string, seed: string, tenant = name) => {
         writeFileSync(`${root}/${name}.seed`, `${seed}\n`, { mode: 0o600 });

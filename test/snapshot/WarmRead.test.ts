@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Clock, Context, Effect, Latch, Layer, Schema, Stream } from "effect";
+import { Clock, Context, Effect, Fiber, Latch, Layer, Schema, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import type { LogEntry } from "../../src/domain/Event.ts";
 import { type History, thread } from "../../src/domain/History.ts";
@@ -18,7 +18,7 @@ class Others extends Context.Service<
     readonly log: EventLog["Service"];
     /** Closed: what is followed is held up. */
     readonly tail: Latch.Latch;
-    readonly asked: { reads: number; follows: number; ended: number };
+    readonly asked: { reads: number; infos: number; follows: number; ended: number };
     /** Ends every follower at the next event. */
     readonly damage: { now: LogDamaged | LogUnavailable | undefined };
     /** Closed: the log does not say how far it reaches. */
@@ -30,7 +30,7 @@ class Others extends Context.Service<
 const tapped = Layer.effectContext(
   Effect.gen(function* () {
     const log = yield* EventLog;
-    const asked = { reads: 0, follows: 0, ended: 0 };
+    const asked = { reads: 0, infos: 0, follows: 0, ended: 0 };
     const damage: Others["Service"]["damage"] = { now: undefined };
     const infos = yield* Latch.make(true);
     const tail = yield* Latch.make(true);
@@ -49,7 +49,10 @@ const tapped = Layer.effectContext(
         asked.reads++;
         return log.last(history);
       },
-      info: Effect.andThen(infos.await, log.info),
+      info: Effect.suspend(() => {
+        asked.infos++;
+        return Effect.andThen(infos.await, log.info);
+      }),
       follow: (options) => {
         asked.follows++;
         return Stream.mapEffect(log.follow(options), passed).pipe(Stream.ensuring(Effect.sync(() => asked.ended++)));
@@ -121,7 +124,7 @@ describe("a thread that is read again", () => {
     }).pipe(Effect.provide(world)),
   );
 
-  it.effect("is compared with the log after a second, also when the wall clock was set back meanwhile", () =>
+  it.effect("is believed for a second and no longer, also when the wall clock was set back meanwhile", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock;
       let backMillis = 0;
@@ -135,11 +138,58 @@ describe("a thread that is read again", () => {
         yield* warm("t");
         backMillis = 3_600_000;
         yield* TestClock.adjust("1 seconds");
-        const before = asked.reads;
+        const before = asked.infos;
         yield* get("t");
-        assert.isAbove(asked.reads, before);
+        assert.isAbove(asked.infos, before);
       }).pipe(Effect.provide(world), Effect.provideService(Clock.Clock, setBack));
     }),
+  );
+
+  it.effect("asks the log once a second how far it reaches, for all threads together, and reads none of them", () =>
+    Effect.gen(function* () {
+      const { asked } = yield* Others;
+      const all = Array.from({ length: 20 }, (_, index) => `t${index}`);
+      yield* Effect.forEach(all, (id) => append(thread(id), [say("a")]));
+      yield* Effect.forEach(all, warm);
+      const before = { ...asked };
+      for (let second = 1; second <= 3; second++) {
+        yield* TestClock.adjust("1 seconds");
+        yield* Effect.forEach([...all, ...all], get, { concurrency: "unbounded" });
+        assert.deepStrictEqual(asked, { ...before, infos: before.infos + second });
+      }
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("is compared with the log itself after a minute, however often its follower was at the log's end", () =>
+    Effect.gen(function* () {
+      const { asked } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      const before = asked.reads;
+      for (let second = 1; second < 60; second++) {
+        yield* TestClock.adjust("1 seconds");
+        yield* get("t");
+      }
+      assert.strictEqual(asked.reads, before);
+      yield* TestClock.adjust("1 seconds");
+      yield* get("t");
+      assert.isAbove(asked.reads, before);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("is read from the log where the log does not say how far it reaches", () =>
+    Effect.gen(function* () {
+      const { asked, infos } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      yield* infos.close;
+      yield* TestClock.adjust("1 seconds");
+      const before = asked.reads;
+      const answer = yield* Effect.forkChild(get("t"));
+      yield* TestClock.adjust("250 millis");
+      assert.deepStrictEqual(yield* Fiber.join(answer), yield* fold(thread("t")));
+      assert.isAbove(asked.reads, before);
+    }).pipe(Effect.provide(world)),
   );
 
   it.effect("comes from memory, and is the fold of its history", () =>
@@ -349,7 +399,7 @@ describe("the memory of threads", () => {
 
   it("stays within its bytes, and forgets what was not read for the longest", () => {
     const cache = new ThreadCache({ stateBytes: 100_000 });
-    cache.follow();
+    cache.follow(0);
     for (let index = 0; index < 50; index++) {
       cache.loaded(cache.begin(thread(`t${index}`), 0), state(`t${index}`, 5));
       assert.isDefined(cache.current(thread("t0"), 0), "the one that is read all the time");
@@ -375,7 +425,7 @@ describe("the memory of threads", () => {
     /** Two events are held; while it is asked for what follows, a third comes down the tail, or by another read. */
     const overtaken = (by: "the tail" | "another read") => {
       const cache = new ThreadCache();
-      if (by === "the tail") cache.follow();
+      if (by === "the tail") cache.follow(0);
       cache.loaded(cache.begin(history, 0), upTo(2));
       const load = cache.begin(history, 0);
       for (const event of events.slice(2)) if (by === "the tail") cache.note(event);
@@ -407,7 +457,7 @@ describe("the memory of threads", () => {
 
   it("does not believe an answer that an event or an append has overtaken", () => {
     const cache = new ThreadCache();
-    cache.follow();
+    cache.follow(0);
     const history = thread("t");
     const [first, second] = recorded([say("a"), say("b")], history);
     if (first === undefined || second === undefined) return assert.fail("two events");
@@ -423,12 +473,12 @@ describe("the memory of threads", () => {
     cache.loaded(cache.begin(history, 0), Thread.apply(one, second));
     assert.strictEqual(cache.current(history, 0)?.counters.events, 2);
     const missed = cache.begin(history, 0);
-    cache.follow();
+    cache.follow(0);
     cache.loaded(missed, Thread.apply(one, second));
     assert.isUndefined(cache.current(history, 0), "a read from before the follower was replaced");
     cache.loaded(cache.begin(history, 0), Thread.apply(one, second));
     assert.isDefined(cache.current(history, 0));
-    cache.follow();
+    cache.follow(0);
     assert.isUndefined(cache.current(history, 0), "a state from before the follower was replaced");
     const cleared = cache.begin(history, 0);
     cache.clear();
@@ -437,9 +487,41 @@ describe("the memory of threads", () => {
     assert.deepStrictEqual(cache.lastKnown(history), one, "a read from before all was forgotten");
   });
 
+  it("believes its states for a second from when it was asked how far the log reaches, once the follower is there", () => {
+    const cache = new ThreadCache();
+    const history = thread("t");
+    const [first] = recorded([say("a")], history);
+    if (first === undefined) return assert.fail("an event");
+    const one = Thread.apply(Thread.empty(history), first);
+    const isCurrentAt = (...times: ReadonlyArray<number>) =>
+      times.map((now) => cache.current(history, now) !== undefined);
+    cache.follow(first.sequence);
+    cache.loaded(cache.begin(history, 0), one);
+    assert.deepStrictEqual(isCurrentAt(999, 1_000), [true, false]);
+    cache.endsAt(first.sequence, cache.asks(1_000));
+    assert.deepStrictEqual(isCurrentAt(1_999, 2_000), [true, false]);
+    cache.endsAt(first.sequence + 2, cache.asks(2_000));
+    cache.reached(first.sequence + 1);
+    assert.deepStrictEqual(isCurrentAt(2_000), [false], "the follower is behind");
+    cache.reached(first.sequence + 2);
+    assert.deepStrictEqual(isCurrentAt(2_999), [true], "it has come there");
+    cache.endsAt(first.sequence + 1, cache.asks(2_500));
+    assert.deepStrictEqual(isCurrentAt(2_999), [false], "the log ends before what was followed");
+    cache.endsAt(first.sequence + 3, cache.asks(2_000));
+    cache.doubt();
+    cache.reached(first.sequence + 3);
+    assert.deepStrictEqual(isCurrentAt(2_999), [false], "the answer is from before the connection was lost");
+    cache.loaded(cache.begin(history, 3_000), one);
+    cache.endsAt(first.sequence + 4, cache.asks(4_000));
+    cache.follow(first.sequence + 4);
+    cache.reached(first.sequence + 5);
+    cache.loaded(cache.begin(history, 3_000), one);
+    assert.deepStrictEqual(isCurrentAt(3_999, 4_000), [true, false], "the answer is from before it was followed anew");
+  });
+
   it("folds no more than some events for a thread that nobody reads", () => {
     const cache = new ThreadCache({ unreadEvents: 3 });
-    cache.follow();
+    cache.follow(0);
     const history = thread("t");
     const [first, ...all] = recorded(
       Array.from({ length: 13 }, () => sayNew()),

@@ -10,6 +10,7 @@ import { Projector } from "../../src/projection/Projector.ts";
 import * as Projection from "../../src/projection/Projector.ts";
 import { Query } from "../../src/query/Query.ts";
 import type { Value } from "../../src/query/Sql.ts";
+import { putEmpty } from "../projection/World.ts";
 import * as EarlierStores from "../../src/query/earlier/EarlierStoresSqlite.ts";
 import * as QuerySqlite from "../../src/query/QuerySqlite.ts";
 
@@ -18,6 +19,7 @@ export const store = Layer.unwrap(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem;
     const path = join(yield* fs.makeTempDirectoryScoped({ prefix: "recollect-counts-" }), "recollect.db");
+    yield* putEmpty(path);
     return Layer.mergeAll(
       Projection.layer({ path, projections: readModels }),
       QuerySqlite.layer({ path }),

@@ -6,8 +6,16 @@ export const hour = 3_600_000;
 export const ahead = (by: { readonly millis: number }): Clock.Clock => {
   const real = Context.get(Context.empty(), Clock.Clock);
   const millis = () => real.currentTimeMillisUnsafe() + by.millis;
+  // Set back, the wall clock alone is: time goes on.
+  let passed = by.millis;
+  const nanos = () => {
+    passed = Math.max(passed, by.millis);
+    return real.monotonicTimeNanosUnsafe() + BigInt(passed) * 1_000_000n;
+  };
   return Object.assign(Object.create(real) as Clock.Clock, {
     currentTimeMillisUnsafe: millis,
     currentTimeMillis: Effect.sync(millis),
+    monotonicTimeNanosUnsafe: nanos,
+    monotonicTimeNanos: Effect.sync(nanos),
   });
 };

@@ -15,6 +15,7 @@ const files: ReadonlyArray<string> = [
   "test/publish/answer-child.ts",
   "test/publish/speaker.ts",
   "test/drill/neighbour.ts",
+  "test/drill/ending.ts",
   "test/machine/children/holdFolder.ts",
   "test/machine/children/runNats.ts",
   "test/coordination/blocking-child.ts",

@@ -24,7 +24,7 @@ export interface BestEffort {
   readonly failures: () => number;
 }
 
-/** `now`: the caller's clock, epoch milliseconds. */
+/** `now`: milliseconds of a clock that is never set (`Elapsed`). */
 export const make = (wire: CacheSharing["Service"], now: () => number): BestEffort => {
   let awayUntil = -Infinity;
   let failures = 0;

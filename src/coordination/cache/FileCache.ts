@@ -24,6 +24,7 @@ import { Clock, Context, Effect, Layer } from "effect";
 import { hostname } from "node:os";
 import * as CacheMetrics from "./CacheMetrics.ts";
 import { CacheSharing, type CacheReport, type News } from "./CacheSharing.ts";
+import { elapsedUnsafe } from "../../log/connection/Elapsed.ts";
 import { Configuration } from "../config/Configuration.ts";
 import * as DiskFile from "./DiskFile.ts";
 import type { FileError } from "./DiskFile.ts";
@@ -131,7 +132,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
       config.get("cache.files.maxBytes"),
       (ttlMillis, maxBytes) => ({ ttlMillis, maxBytes }),
     ),
-    now,
+    now: () => elapsedUnsafe(clock),
   });
   const reads = yield* FileReads.make({ config, held, shared, scope, now });
 

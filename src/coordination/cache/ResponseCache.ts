@@ -22,6 +22,7 @@
 import { Clock, Context, Effect, Layer, Option, Result } from "effect";
 import { hostname } from "node:os";
 import * as History from "../../domain/History.ts";
+import { elapsedUnsafe } from "../../log/connection/Elapsed.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import { RecentlyUsed } from "../../snapshot/RecentlyUsed.ts";
 import * as CacheMetrics from "./CacheMetrics.ts";
@@ -93,6 +94,8 @@ export interface ResponseCounts {
 interface Held extends Kept {
   readonly kind: string;
   readonly name: string;
+  /** Time of the answer, and the end of its life, by a clock that is never set. */
+  readonly bornAt: number;
   readonly endsAt: number;
 }
 
@@ -155,6 +158,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
   const scope = yield* Effect.scope;
   const { tenant } = config;
   const now = () => clock.currentTimeMillisUnsafe();
+  const elapsed = () => elapsedUnsafe(clock);
   const held = new RecentlyUsed<Held>(yield* config.get("cache.responses.processBytes"));
   const counts = {
     requests: 0,
@@ -172,7 +176,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     tenant,
     patienceMillis,
     maxBytes: config.get("cache.responses.maxBytes"),
-    now,
+    now: elapsed,
   });
   /** Rises with whatever is forgotten: an answer that was asked for before is not kept. */
   let generation = 0;
@@ -214,9 +218,13 @@ export const make = Effect.fn("cache.openResponses")(function* (
     report,
   });
 
+  /** Age of an answer. One of the future is as old as now: the clock was set back, and what is shared ends by the server's. */
+  const ageOf = ({ answeredAt }: { readonly answeredAt: number }): number => Math.max(0, now() - answeredAt);
+
   const hold = (request: Request, key: string, kept: Kept, ttlMillis: number) => {
     const { kind, name } = request;
-    held.put(key, { ...kept, kind, name, endsAt: kept.answeredAt + ttlMillis }, bytesOf(kept));
+    const bornAt = elapsed() - ageOf(kept);
+    held.put(key, { ...kept, kind, name, bornAt, endsAt: bornAt + ttlMillis }, bytesOf(kept));
   };
 
   /** Life of the answer, milliseconds; undefined: it is not to be given again. */
@@ -228,8 +236,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     return Math.min(wanted, maxTtlMillis);
   });
 
-  const isYoung = ({ answeredAt }: { readonly answeredAt: number }, ttlMillis: number): boolean =>
-    now() < answeredAt + ttlMillis;
+  const isYoung = (kept: Kept, ttlMillis: number): boolean => ageOf(kept) < ttlMillis;
 
   /** Behind the answer. While the log is unreachable it is spooled; what not even the spool takes is counted. */
   const record = (asked: Asked, key: string, { from, kept: { answeredAt, json, tookMillis } }: Landed) =>
@@ -254,7 +261,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
       return { kept, from, isShared: false };
     };
     const here = held.use(key);
-    if (here !== undefined && now() < here.endsAt && isYoung(here, ttlMillis)) {
+    if (here !== undefined && elapsed() < Math.min(here.endsAt, here.bornAt + ttlMillis)) {
       const found = landed(here, "process");
       yield* record(asked, key, found);
       return found;

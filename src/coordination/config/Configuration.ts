@@ -205,21 +205,34 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
     Stream.runForEach(log.read({ history, after: state.sequence }), (event) => Effect.sync(() => fold(event))),
   );
 
-  /** For ever: what the log says of this history. A log that was made anew has another history: begin again. */
+  /** The history of a log that was made anew, in place of the one before once all of it is read: no value falls back meanwhile. */
+  const anew = Effect.map(Stream.runCollect(Stream.suspend(() => log.read({ history }))), (events) => {
+    state = empty;
+    held = holding(below, state, held.byFamily);
+    events.forEach(fold);
+    PubSub.publishUnsafe(stirred, undefined);
+  });
+
+  let isDamaged = false;
+  /** Follows the history from where it is known. A damage that stays is told once, and what holds goes on to hold. */
   const following = Effect.suspend(() =>
     log.follow({ after: state.sequence, history }).pipe(
-      Stream.runForEach((entry) => Effect.sync(() => (isMisfit(entry) ? undefined : fold(entry)))),
-      Effect.catchTag("LogDamaged", ({ reason }) =>
-        Effect.andThen(
-          Effect.logWarning(`the configuration is read anew: ${reason}`),
-          Effect.sync(() => {
-            state = empty;
-            held = holding(below, state, held.byFamily);
-            PubSub.publishUnsafe(stirred, undefined);
-          }),
-        ),
+      Stream.runForEach((entry) =>
+        Effect.sync(() => {
+          isDamaged = false;
+          if (!isMisfit(entry)) fold(entry);
+        }),
       ),
-      Effect.ignore,
+      Effect.catchTag("LogDamaged", ({ reason }) =>
+        Effect.gen(function* () {
+          if (!isDamaged) yield* Effect.logWarning(`the configuration is read anew: ${reason}`);
+          isDamaged = true;
+          yield* anew;
+        }),
+      ),
+      Effect.catchTag("LogUnavailable", ({ reason }) => Effect.logDebug(`the configuration waits: ${reason}`)),
+      // A fault of ours must not end the obedience to every later change.
+      Effect.catchDefect((defect) => Effect.logError(`the configuration cannot be followed: ${String(defect)}`)),
       Effect.andThen(Effect.sleep(500)),
     ),
   );

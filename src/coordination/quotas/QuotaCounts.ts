@@ -45,8 +45,8 @@ export class QuotaCounts {
     this.#quota = quota;
   }
 
-  /** Counts what is written; a refusal counts nothing. */
-  take({ bytes, events, thread }: Written, now: number): Admission {
+  /** Counts what is written; a refusal counts nothing. `elapsed`: milliseconds of a clock that is never set, for the rate. */
+  take({ bytes, events, thread }: Written, now: number, elapsed: number): Admission {
     const { bytesPerDay, eventsPerMinute, threads } = this.#quota;
     if (dayOf(now) !== this.#day) {
       this.#day = dayOf(now);
@@ -60,7 +60,7 @@ export class QuotaCounts {
     if (threads != null && isNew && this.#threads.size >= threads)
       return this.#refused("threads", `it has ${grouped(this.#threads.size)} of ${grouped(threads)} threads`);
     if (eventsPerMinute != null) {
-      const tokens = this.#tokensOf(eventsPerMinute, now);
+      const tokens = this.#tokensOf(eventsPerMinute, elapsed);
       // One write that is larger than the quota goes when nothing else was written.
       const needed = Math.min(events, eventsPerMinute);
       if (tokens < needed) {
@@ -68,16 +68,16 @@ export class QuotaCounts {
         return this.#refused("eventsPerMinute", `${grouped(eventsPerMinute)} events a minute are used`, wait);
       }
       this.#tokens = tokens - needed;
-      this.#tokensAt = now;
+      this.#tokensAt = elapsed;
     }
     this.#bytes += bytes;
     if (isNew && threads != null) this.#threads.add(thread);
     return undefined;
   }
 
-  #tokensOf(perMinute: number, now: number): number {
+  #tokensOf(perMinute: number, elapsed: number): number {
     if (this.#tokens === undefined) return perMinute;
-    return Math.min(perMinute, this.#tokens + ((now - this.#tokensAt) / minuteMillis) * perMinute);
+    return Math.min(perMinute, this.#tokens + ((elapsed - this.#tokensAt) / minuteMillis) * perMinute);
   }
 
   #refused(name: keyof Quota, used: string, retryAfterMillis?: number): Admission {

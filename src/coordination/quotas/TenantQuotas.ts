@@ -11,6 +11,7 @@
 import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
 import { defaultTenant } from "../../domain/History.ts";
 import type { Admit } from "../../log/access/Admission.ts";
+import { elapsedUnsafe } from "../../log/connection/Elapsed.ts";
 import { Query } from "../../query/Query.ts";
 import { Configuration } from "../config/Configuration.ts";
 import { mostThreads, Quota } from "../config/Quota.ts";
@@ -113,7 +114,8 @@ const make = Effect.gen(function* () {
   yield* obey(yield* config.family("quotas"));
   yield* Effect.forkScoped(Stream.runForEach(config.watchFamily("quotas"), obey));
   return TenantQuotas.of({
-    admit: (tenant, written) => counts.get(tenant)?.take(written, clock.currentTimeMillisUnsafe()),
+    admit: (tenant, written) =>
+      counts.get(tenant)?.take(written, clock.currentTimeMillisUnsafe(), elapsedUnsafe(clock)),
   });
 });
 

@@ -29,6 +29,7 @@ const agents: Readonly<Record<string, string>> = {
   "cursor-db": "cursor",
   "goose-db": "goose",
   "cline-ui": "cline",
+  "kiro-lines": "kiro",
   "vscode-chat": "vscode-copilot",
   ...Object.fromEntries(hookAgents.map((agent) => [hookFormat(agent), agent])),
 };

@@ -8,6 +8,7 @@
  */
 import type { Part } from "../thread/Content.ts";
 import type { ToolHasReturned, ToolWasCalled } from "../Fact.ts";
+import { latest } from "../EntryTimes.ts";
 import { shortId } from "../Truncate.ts";
 import type { JsonValue } from "../Json.ts";
 import { argumentsText, argumentsValue, errorText, resultText, serverOf, sizeOf } from "./facts.ts";
@@ -52,6 +53,10 @@ export interface Failure {
   readonly message: string;
 }
 
+/** A time between two moments that can be written as dates. */
+const isDuration = (millis: number | undefined): millis is number =>
+  millis !== undefined && millis >= 0 && millis <= latest;
+
 export const toolReturned = (result: {
   readonly callKey: string;
   readonly callId: string;
@@ -70,7 +75,7 @@ export const toolReturned = (result: {
   errorMessage: result.failure === undefined ? undefined : errorText(result.failure.message),
   resultBytes: sizeOf(result.result),
   result: result.text ?? resultText(result.result),
-  durationMillis: result.durationMillis !== undefined && result.durationMillis >= 0 ? result.durationMillis : undefined,
+  durationMillis: isDuration(result.durationMillis) ? result.durationMillis : undefined,
 });
 
 /** A call that waits: its id, and a mark that tells it from other calls of the same id. */

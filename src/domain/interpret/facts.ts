@@ -47,9 +47,9 @@ export const threadDescribed = (fields: Omit<ThreadDescribed, "_tag">): ThreadDe
  * JSON text of a value that came out of JSON; a missing one is `null`. `JSON.stringify` recurses, so a value nested
  * some ten thousand levels deep may end the stack: such a one is named and stays readable in its entry.
  */
-export const jsonText = (value: JsonValue | undefined): string => {
+export const jsonText = (value: JsonValue | undefined, shown?: (key: string, value: unknown) => unknown): string => {
   try {
-    return JSON.stringify(value ?? null);
+    return JSON.stringify(value ?? null, shown);
   } catch {
     return '"nested too deep to be written"';
   }
@@ -59,6 +59,22 @@ export const jsonText = (value: JsonValue | undefined): string => {
 export const sizeOf = (value: JsonValue | undefined): number =>
   value === undefined || value === null ? 0 : utf8Length(typeof value === "string" ? value : jsonText(value));
 
+/** Shorter bytes are left: they cost less than to look for them. */
+const leastBytes = 256;
+
+const isBytes = (key: string, value: unknown): value is string =>
+  typeof value === "string" &&
+  value.length > leastBytes &&
+  (value.startsWith("data:") || ((key === "data" || key === "blob") && /^[A-Za-z0-9+/]{64}/.test(value)));
+
+/** JSON text without the bytes of images and files, which are left in the entry. */
+const jsonWithoutBytes = (value: JsonValue): string => {
+  const text = jsonText(value);
+  return text.length > leastBytes && /"(?:data|blob)":"|"data:/.test(text)
+    ? jsonText(value, (key, one) => (isBytes(key, one) ? `[${one.length} characters]` : one))
+    : text;
+};
+
 /** The readable form of a result: its texts, or its JSON where it has none. */
 export const resultText = (result: JsonValue | undefined): string | undefined => {
   if (result === undefined || result === null) return undefined;
@@ -66,7 +82,7 @@ export const resultText = (result: JsonValue | undefined): string | undefined =>
   const content = isObject(result) ? (result["content"] ?? result["output"]) : result;
   if (typeof content === "string") return content;
   const words = wordsOf(content);
-  return words.length > 0 ? words.join("\n") : jsonText(result);
+  return words.length > 0 ? words.join("\n") : jsonWithoutBytes(result);
 };
 
 /** The value of a JSON text, or undefined when it is none. */

@@ -32,6 +32,7 @@ import { cline } from "./editors/cline.ts";
 import { clineUi } from "./editors/cline-ui.ts";
 import { continueDev } from "./editors/continue.ts";
 import { kiro } from "./editors/kiro.ts";
+import { kiroLines } from "./editors/kiro-lines.ts";
 import { letta } from "./chats/letta.ts";
 import { zed } from "./editors/zed.ts";
 import { crush } from "./terminals/crush.ts";
@@ -44,6 +45,7 @@ import { claudeStream } from "./claude/claude-stream.ts";
 import { codexIndex } from "./codex/codex-index.ts";
 import { goose } from "./terminals/goose.ts";
 import { kimi } from "./terminals/kimi.ts";
+import { kimiCode } from "./terminals/kimi-code.ts";
 import { langfuse } from "./traces/langfuse.ts";
 import { otel } from "./traces/otel.ts";
 import { qwen } from "./terminals/qwen.ts";
@@ -84,6 +86,7 @@ const all: ReadonlyArray<Interpreter> = [
   clineUi,
   continueDev,
   kiro,
+  kiroLines,
   letta,
   zed,
   crush,
@@ -96,6 +99,7 @@ const all: ReadonlyArray<Interpreter> = [
   codexIndex,
   goose,
   kimi,
+  kimiCode,
   langfuse,
   otel,
   qwen,

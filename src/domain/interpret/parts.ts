@@ -74,7 +74,6 @@ export const partsOfBlock = (block: JsonValue): ReadonlyArray<Part> => {
     case "input_text":
     case "output_text":
     case "summary_text":
-      return text(stringAt(block, "text") ?? "");
     case "Text":
       return text(stringAt(block, "text") ?? "");
     case "refusal":

@@ -67,6 +67,9 @@ const longestUserInfo = 512;
 
 const scheme = /^(?:bearer|basic|token|apikey|digest|negotiate)\s+/i;
 
+/** The last line of a key, or as much of it as is there. */
+const endOfKey = /-----END(?: [A-Z0-9 ]{1,64})?(?:-{1,5})?/y;
+
 const none = Number.POSITIVE_INFINITY;
 
 /** One text, once. */
@@ -216,8 +219,8 @@ class Pass {
     if (this.#endOfKey !== -1 && this.#endOfKey < start) this.#endOfKey = text.indexOf("-----END", start);
     const close = this.#endOfKey;
     if (close !== -1 && close - start <= longestKey) {
-      const after = text.indexOf("-----", close + 8);
-      return this.#take("private-key", start, after === -1 ? text.length : Math.min(after + 5, close + 80));
+      endOfKey.lastIndex = close;
+      return this.#take("private-key", start, close + (endOfKey.exec(text)?.[0].length ?? 0));
     }
     // Cut off: all that can be of the key.
     let at = end + label.indexOf("-----") + 5;
@@ -248,8 +251,8 @@ class Pass {
 
   /** Behind a mark, which names a rule and holds no secret. */
   #mark(from: number): number {
-    const end = this.#text.indexOf("]", from);
-    return end < 0 || end - from > longestMark ? from : end + 1;
+    const end = this.#text.slice(from, from + longestMark).indexOf("]");
+    return end < 0 ? from : from + end + 1;
   }
 
   #named(start: number, end: number): SecretName | undefined {

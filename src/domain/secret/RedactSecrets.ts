@@ -7,6 +7,7 @@
  * secrets is changed.
  */
 import { findSecrets, type Finding } from "./FindSecrets.ts";
+import { rewritten } from "./JsonText.ts";
 import { isPlaceholder, looksSecret, type SecretName, secretName } from "./SecretNames.ts";
 import { digestOf, markOf, markStart } from "./SecretMark.ts";
 
@@ -119,7 +120,7 @@ export class Redactor {
     if (!isJsonWithPairs(redacted)) return redacted;
     const value = parsed(redacted);
     const shown = this.#any(value, undefined, depth + 1);
-    return shown === value ? redacted : JSON.stringify(shown);
+    return shown === value ? redacted : rewritten(redacted, value, shown);
   }
 
   /** A text under a name that says it is secret. */

@@ -112,8 +112,12 @@ export const recordOf = ({ submitted, upTo }: Submitted): TaskRecord => {
 };
 
 /** Undefined when anything has happened to the task after it was submitted. */
-export const onlySubmitted = ({ submitted, status, upTo, worker }: TaskRecord): Submitted | undefined =>
-  submitted !== undefined && status === "pending" && worker === undefined ? { upTo, submitted } : undefined;
+export const onlySubmitted = (record: TaskRecord): Submitted | undefined => {
+  const { attempt, deferrals, notBefore, status, submitted, upTo, worker } = record;
+  if (submitted === undefined || status !== "pending" || worker !== undefined || attempt + deferrals > 0)
+    return undefined;
+  return notBefore === queueingOf(submitted.queue).notBefore ? { upTo, submitted } : undefined;
+};
 
 /** Ids of a batch's tasks follow from its own, so that everyone finds them. */
 export const idInBatch = (batchId: string, index: number): string => `${batchId}.${index}`;

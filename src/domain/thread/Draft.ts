@@ -92,7 +92,8 @@ const callPart = (part: DraftPart, ending: Ending): Part => {
   if (ending === "complete") return { ...call, arguments: saidArguments(text) };
   const whole = wholeArguments(text);
   if (whole !== undefined) return { ...call, arguments: whole };
-  return { ...call, type: "other", kind: "tool_use_unfinished", text } as Part;
+  const { type: _, ...asked } = call;
+  return { type: "other", kind: "tool_use_unfinished", value: { ...asked, arguments: text } };
 };
 
 /** The parts of a message that stands like this. A part in which nothing was said is left out. */

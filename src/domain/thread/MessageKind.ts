@@ -7,22 +7,44 @@
  * messages of real Claude Code sessions 86 are words of a person. A count of messages means nothing without this.
  */
 import type { MessageKind, MessageSaid } from "../Fact.ts";
+import type { Part } from "./Content.ts";
 
 /** Beginnings of what agents themselves write under the role of the person. */
 const notices =
   /^(?:<(?:local-command-(?:stdout|stderr|caveat)|bash-(?:stdout|stderr)|system-reminder|task-notification|command-contents|environment_context|user_instructions|turn_aborted|permissions|skills_instructions|user-prompt-submit-hook|ide_opened_file|ide_selection)\b|Caveat: The messages below|\[Request interrupted by user|# AGENTS\.md instructions|This session is being continued from a previous)/;
 
+/** True for what an agent itself writes under the role of the person. */
+export const isNotice = (text: string): boolean => notices.test(text.trimStart());
+
+/** Words of a person in a message: what an agent puts before them (the file that is open) are parts of their own. */
+export const wordsOfPerson = (parts: ReadonlyArray<Part>): string | undefined => {
+  for (const part of parts)
+    if (part.type === "text" && part.text.trim() !== "" && !isNotice(part.text)) return part.text.trim();
+  return undefined;
+};
+
+/** A command as it was typed: `/model`, `!ls`. A path begins with a slash too, and has another. */
+export const isTypedCommand = (text: string): boolean => /^[/!][\w:-]+(?:\s|$)/.test(text);
+
 /** A command that a person gave to the program: `/model`, `!ls`. */
 const commands = /^<(?:command-(?:name|message|args)|bash-input)>/;
 
-const tagOf = (text: string, tag: string): string | undefined =>
-  new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(text)?.[1]?.trim();
+/** By looking for both ends, because an expression goes to the end of the text from each beginning of a tag. */
+const tagOf = (text: string, tag: string): string | undefined => {
+  const from = text.indexOf(`<${tag}>`) + tag.length + 2;
+  const to = from < tag.length + 2 ? -1 : text.indexOf(`</${tag}>`, from);
+  return to < 0 ? undefined : text.slice(from, to).trim();
+};
 
 /** Tags that agents put around a person's words. */
 const wrapped = /^<(task|user_query|USER_REQUEST|feedback|user_message)>([\s\S]*?)(?:<\/\1>|$)/;
 
+/** Tags that agents put before a person's words, whole. */
+const led = /^(?:\s*<(ide_opened_file|ide_selection|system-reminder)>[\s\S]*?<\/\1>)+\s*(?=\S)/;
+
 /** Words as a person would recognise them: a command by its name and arguments, without an agent's tags around them. */
-export const plainWords = (text: string): string => {
+export const plainWords = (given: string): string => {
+  const text = given.replace(led, "");
   if (!commands.test(text)) return wrapped.exec(text.trimStart())?.[2]?.trim() ?? text;
   const bash = tagOf(text, "bash-input");
   if (bash !== undefined) return `!${bash}`;
@@ -30,13 +52,16 @@ export const plainWords = (text: string): string => {
   return `${name} ${tagOf(text, "command-args") ?? ""}`.trim();
 };
 
+/** A text of a message as it is shown: a command as it was given, all else as it was written. */
+export const shownText = (kind: string, text: string): string => (kind === "command" ? plainWords(text) || text : text);
+
 const ofPerson = ({ isMeta, isSidechain, parts }: MessageSaid): MessageKind => {
   if (isMeta === true) return "notice";
-  const words = parts.find((part) => part.type === "text" && part.text.trim() !== "");
-  const text = words?.type === "text" ? words.text.trimStart() : undefined;
-  if (text === undefined && parts.some(({ type }) => type === "tool_result")) return "tool_result";
-  if (text !== undefined && notices.test(text)) return "notice";
-  if (text !== undefined && commands.test(text)) return "command";
+  const text = wordsOfPerson(parts);
+  if (text === undefined) {
+    if (parts.some((part) => part.type === "text" && part.text.trim() !== "")) return "notice";
+    if (parts.some(({ type }) => type === "tool_result")) return "tool_result";
+  } else if (commands.test(text)) return "command";
   return isSidechain === true ? "task" : "prompt";
 };
 

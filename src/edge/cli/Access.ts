@@ -137,7 +137,10 @@ const printConfig = Command.make(
   Effect.fn("cli.access.printConfig")(function* () {
     const { configFile } = yield* ServerConf.prepare(yield* root);
     const fs = yield* FileSystem.FileSystem;
-    yield* Output.line(yield* Effect.orDie(fs.readFileString(configFile)));
+    const text = yield* Effect.mapError(fs.readFileString(configFile), (cause) =>
+      DataFolder.folderTrouble({ path: configFile, cause }),
+    );
+    yield* Output.line(text);
     yield* Output.note(
       `This is ${configFile}. It holds public keys, and the passwords of users that have one. Recollect's own key for it: --nkey ${configFile.replace(/nats-server\.conf$/, "keys/daemon.nk")}`,
     );

@@ -111,6 +111,8 @@ export const exportCommand = Command.make(
       if (Option.isSome(input.parquet)) return yield* parquet(input.parquet.value);
       if (Option.isSome(input.sqlite)) return yield* sqlite(input.sqlite.value);
     }
+    if (input.after !== 0 && !input.cloudevents)
+      return yield* new BadRequest({ message: "--after is of --cloudevents.", hint: "Give both, or neither." });
     if (input.cloudevents) {
       if (format !== undefined)
         return yield* new BadRequest({ message: "--cloudevents and --format are two forms.", hint: "Give one." });

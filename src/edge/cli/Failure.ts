@@ -10,7 +10,7 @@
  * | 2 | the command line is wrong |
  * | 3 | `verify` found a difference, or `rebuild` would drop events |
  * | 4 | what was asked for does not exist |
- * | 5 | a thing we need is away or unusable: NATS, the data folder, the database |
+ * | 5 | a thing we need is away or unusable: NATS, the data folder, the database, the output's disk |
  * | 6 | `status` names a condition: something is not well |
  * | 130 | interrupted |
  *
@@ -57,6 +57,7 @@ const codeOfTag: Readonly<Record<string, number>> = {
   CannotRetry: exitCodes.usage,
   ListenRefused: exitCodes.usage,
   IllegalTransition: exitCodes.usage,
+  InvalidEvent: exitCodes.usage,
   InvalidTask: exitCodes.usage,
   ConfigRefused: exitCodes.usage,
   ConfigConflict: exitCodes.usage,

@@ -62,6 +62,8 @@ export const tenant = Flag.String("tenant").pipe(
   Flag.withDefault(defaultTenant),
 );
 
+export const usualRows = 50;
+
 /** Rows of a list; the next ones come with `--after` where there is one. */
 export const limit = Flag.Int("limit").pipe(
   Flag.filter(
@@ -69,8 +71,8 @@ export const limit = Flag.Int("limit").pipe(
     () => `it is from 1 to ${maxPage}`,
   ),
   Flag.withMetavar("COUNT"),
-  Flag.withDescription(`At most so many, 1 to ${maxPage} (default: 50)`),
-  Flag.withDefault(50),
+  Flag.withDescription(`At most so many, 1 to ${maxPage} (default: ${usualRows})`),
+  Flag.withDefault(usualRows),
 );
 
 /** A given value as an option object has it: absent otherwise. */

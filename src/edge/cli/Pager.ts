@@ -24,8 +24,10 @@ const pagerOf = (): string | undefined => {
 const shownBy = (pager: string, text: string): boolean => {
   const env = { ...process.env, LESS: process.env["LESS"] ?? lessFlags };
   const { error, status } = spawnSync(pager, { shell: true, input: text, stdio: ["pipe", "inherit", "inherit"], env });
+  // Left before its end, it reads no further.
+  const isRun = error === undefined || ("code" in error && error.code === "EPIPE");
   // The shell's own word for a program that is not there.
-  return error === undefined && status !== 127 && status !== 126;
+  return isRun && status !== 127 && status !== 126;
 };
 
 /** Lines that the text takes, each at least one row of the terminal. */

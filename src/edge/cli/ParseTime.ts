@@ -25,7 +25,11 @@ export const momentOf = (text: string, now: number): number | undefined => {
   if (written === null) return undefined;
   const isDateOnly = text.length === "2026-11-01".length;
   const at = Date.parse(isDateOnly || written[1] !== undefined ? text.replace(" ", "T") : `${text.replace(" ", "T")}Z`);
-  return Number.isNaN(at) ? undefined : at;
+  // V8 reads the 31st of February as the third of March.
+  const date = text.slice(0, "2026-11-01".length);
+  const midnight = Date.parse(date);
+  const isDay = Number.isFinite(midnight) && new Date(midnight).toISOString().startsWith(date);
+  return Number.isNaN(at) || !isDay ? undefined : at;
 };
 
 const sequence = /^\d{1,11}$/;

@@ -6,7 +6,8 @@
  * A pipe has no width and no colours: what goes there is whole. `NO_COLOR` (no-color.org) and `--color never` turn
  * colours off, `--color always` on.
  */
-import { CliOutput, Flag } from "effect/cli";
+import { Flag } from "effect/cli";
+import { beginning } from "./Output.ts";
 
 export interface Screen {
   readonly isTerminal: boolean;
@@ -27,13 +28,16 @@ export const utc = Flag.Boolean("utc").pipe(
 /** Width of what is no terminal, and of a terminal that does not say. */
 const usualColumns = 100;
 
+/** Narrowest that text is laid out for. */
+const leastColumns = 20;
+
 export const screenOf = (how: "auto" | "always" | "never"): Screen => {
   const { columns, isTTY } = process.stdout;
   const isTerminal = isTTY === true;
   const noColor = (process.env["NO_COLOR"] ?? "") !== "" || process.env["TERM"] === "dumb";
   return {
     isTerminal,
-    columns: Math.max(40, isTerminal ? columns || usualColumns : usualColumns),
+    columns: Math.max(leastColumns, isTerminal ? columns || usualColumns : usualColumns),
     isColored: how === "always" || (how === "auto" && isTerminal && !noColor),
   };
 };
@@ -72,28 +76,12 @@ export const folderName = (path: string | null): string => path?.split(/[\\/]/).
 export const agentName = (tool: string | null, client: string | null): string =>
   (tool ?? client ?? "-").replace(/-(?:code|cli|agent)$/, "");
 
-// oxlint-disable-next-line eslint/no-control-regex -- plain ASCII is as wide as it is long
-const plainAscii = /^[\x20-\x7E]*$/;
-
-/** Units of a text that fit into so many columns: a character of a script without spaces takes two. */
-const unitsIn = (text: string, columns: number): number => {
-  if (text.length * 2 <= columns || plainAscii.test(text)) return Math.min(text.length, columns);
-  let width = 0;
-  let units = 0;
-  for (const character of text) {
-    width += CliOutput.displayWidth(character);
-    if (width > columns) break;
-    units += character.length;
-  }
-  return units;
-};
-
 const wrappedLine = (line: string, columns: number): ReadonlyArray<string> => {
   const begin = /^\s*/.exec(line)?.[0] ?? "";
   const lines: Array<string> = [];
   let rest = line;
   for (;;) {
-    const units = unitsIn(rest, columns);
+    const units = beginning(rest, columns).length;
     if (units >= rest.length || units <= begin.length) break;
     const blank = rest.lastIndexOf(" ", units);
     const cut = blank > begin.length ? blank : units;

@@ -29,6 +29,12 @@ const notReached = (text: string) =>
     hint: "Run this in a session of this user; over a login without one, loginctl enable-linger begins one.",
   });
 
+const notStopped = (text: string) =>
+  new NoSystemd({
+    message: `The service cannot be stopped: ${Output.clip(text, 300)}. Nothing was changed.`,
+    hint: "Run this in a session of this user, or first: systemctl --user stop recollect.service",
+  });
+
 const notDone = (words: ReadonlyArray<string>, text: string) =>
   new NoSystemd({
     message: `The unit file is in its place, but systemctl --user ${words.join(" ")} failed: ${Output.clip(text, 300)}`,
@@ -133,8 +139,9 @@ const remove = Command.make(
       return yield* Output.line(isThere ? `${file} would be removed, and the service stopped.` : "Nothing is there.");
     }
     if (isThere) {
-      // Where systemd cannot be reached nothing runs that would have to be stopped.
-      yield* Unit.systemctl(["disable", "--now", Unit.unitName]);
+      const stopped = yield* Unit.systemctl(["disable", "--now", Unit.unitName]);
+      // Without systemctl nothing runs. Where systemd cannot be reached the service may run all the same.
+      if (stopped !== undefined && stopped.code !== 0) return yield* notStopped(stopped.text);
       yield* Unit.remove(file);
       yield* Unit.systemctl(["daemon-reload"]);
     }

@@ -71,7 +71,9 @@ export const sources = Command.make(
       else for (const row of placesTable(places)) yield* Output.line(row);
       const missing = places.reduce((sum, { changed, fresh }) => sum + changed.length + fresh.length, 0);
       if (missing > 0)
-        yield* Output.note(`\n${Output.counted(missing, "file")} not imported as they are now: recollect import`);
+        yield* Output.note(
+          `\n${Output.counted(missing, "file")} not imported as ${missing === 1 ? "it is" : "they are"} now: recollect import`,
+        );
       for (const row of following.flatMap(followedRows)) yield* Output.line(row);
       if (gone.length === 0) return;
       yield* Output.line(`\nGone from the disk since they were imported (they stay here):`);

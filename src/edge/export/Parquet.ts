@@ -8,13 +8,12 @@
  *
  * Decision: no dependency of ours, because DuckDB is 60 MB and most never ask for it.
  */
-import { Effect, Schema, Stream } from "effect";
+import { Effect, FileSystem, Schema, Stream } from "effect";
 import { execFile } from "node:child_process";
-import { createWriteStream, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { once } from "node:events";
 import { pathToFileURL } from "node:url";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import { makeFolder } from "../../machine/MakeFolder.ts";
@@ -116,7 +115,8 @@ const columnsOf = Effect.fnUntraced(function* (view: string) {
 const written = Effect.fnUntraced(function* (view: string, names: ReadonlyArray<string>, file: string) {
   const query = yield* Query;
   const { rows } = yield* query.sql(`SELECT * FROM ${view}`, [], { timeoutMillis: 86_400_000 });
-  const out = createWriteStream(file, { mode: 0o600 });
+  const fs = yield* FileSystem.FileSystem;
+  const out = yield* fs.open(file, { flag: "w", mode: 0o600 });
   let count = 0;
   yield* Stream.runForEach(
     Stream.mapArray(rows, (batch) => [
@@ -126,15 +126,17 @@ const written = Effect.fnUntraced(function* (view: string, names: ReadonlyArray<
         )
         .join(""),
     ]),
-    (lines) =>
-      Effect.promise(async () => {
-        count += 1;
-        if (!out.write(lines)) await once(out, "drain");
-      }),
+    (lines) => {
+      count += 1;
+      return out.writeAll(Buffer.from(lines, "utf8"));
+    },
   );
-  yield* Effect.promise(() => new Promise<void>((resolve) => out.end(() => resolve())));
   return count;
 }, Effect.scoped);
+
+/** Refusal of a path that cannot be used. */
+const refusedAt = (path: string, hint: string) => (cause: unknown) =>
+  new ParquetRefused({ message: folderTrouble({ path, cause }).message, hint });
 
 const copyOf = (input: {
   readonly file: string;
@@ -154,13 +156,13 @@ const copyOf = (input: {
 /** Writes `DIR/VIEW.parquet`, and `DIR/VIEW/day=YYYY-MM-DD/…` where a row has a time. The folder must be new or empty. */
 export const exportParquet = Effect.fn("export.parquet")(function* (folder: string) {
   const run = yield* duckdb;
-  if (existsSync(folder) && readdirSync(folder).length > 0)
-    return yield* new ParquetRefused({ message: `${folder} is not empty.`, hint: "Name a new folder." });
-  yield* Effect.try({
-    try: () => makeFolder(folder),
-    catch: (cause) =>
-      new ParquetRefused({ message: folderTrouble({ path: folder, cause }).message, hint: "Name another folder." }),
+  const unusable = refusedAt(folder, "Name another folder.");
+  const isUsed = yield* Effect.try({
+    try: () => existsSync(folder) && readdirSync(folder).length > 0,
+    catch: unusable,
   });
+  if (isUsed) return yield* new ParquetRefused({ message: `${folder} is not empty.`, hint: "Name a new folder." });
+  yield* Effect.try({ try: () => makeFolder(folder), catch: unusable });
   const between = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "recollect-parquet-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
@@ -172,7 +174,7 @@ export const exportParquet = Effect.fn("export.parquet")(function* (folder: stri
       view,
       columns.map(([name]) => name),
       file,
-    );
+    ).pipe(Effect.catchTag("PlatformError", (cause) => refusedAt(file, "Is there room on the disk?")(cause)));
     if (some === 0) continue;
     yield* Effect.tryPromise({
       try: () => run(copyOf({ file, to: join(folder, view), at, columns })),

@@ -7,13 +7,15 @@
  * was started again goes on with it and a forged one reaches nothing. A lease in memory spares reading the task again, and
  * tells the queue that a worker holds the claim; a worker that is silent for a lease is forgotten.
  */
-import { Clock, Context, Effect, Latch, Layer, Schedule, Schema } from "effect";
+import { Context, Effect, Latch, Layer, Schedule, Schema } from "effect";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { TaskLease } from "../../coordination/tasks/TaskLease.ts";
 import { Tasks } from "../../coordination/tasks/Tasks.ts";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
+import { elapsed } from "../../log/connection/Elapsed.ts";
 import { HttpDoor } from "./Guard.ts";
 import { refused } from "./Problem.ts";
+import { TenantClients } from "./TenantClients.ts";
 
 const Handle = Schema.fromJsonString(
   Schema.Struct({
@@ -37,6 +39,9 @@ const wrongHandle = refused({
 
 interface Held {
   readonly lease: TaskLease;
+  /** Lets the tenant's client go. */
+  readonly leave: () => void;
+  /** By a clock that is never set: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 
@@ -62,6 +67,7 @@ const keyOf = (tenant: string, { taskId, token }: Pick<TaskLease, "taskId" | "to
 
 const make = Effect.gen(function* () {
   const { root } = yield* HttpDoor;
+  const clients = yield* TenantClients;
   const key = yield* HttpTokens.leaseKey(root);
   const held = new Map<string, Held>();
   /** Open while there is anything to look after. */
@@ -81,18 +87,26 @@ const make = Effect.gen(function* () {
     );
   };
 
+  const forget = (name: string): void => {
+    held.get(name)?.leave();
+    held.delete(name);
+  };
+
   const put = Effect.fnUntraced(function* (tenant: string, lease: TaskLease) {
-    held.set(keyOf(tenant, lease), { lease, heardAt: yield* Clock.currentTimeMillis });
+    const heardAt = yield* elapsed;
+    const name = keyOf(tenant, lease);
+    forget(name);
+    held.set(name, { lease, heardAt, leave: clients.enter(tenant)?.leave ?? (() => undefined) });
     yield* some.open;
     return lease;
   });
 
   const forgotten = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis;
-    for (const [name, { heardAt, lease }] of held) {
+    const now = yield* elapsed;
+    for (const [name, { heardAt, leave, lease }] of held) {
       if (now - heardAt <= lease.leaseMillis) continue;
       held.delete(name);
-      yield* lease.abandon;
+      yield* Effect.ensuring(lease.abandon, Effect.sync(leave));
     }
     if (held.size === 0) some.closeUnsafe();
   });
@@ -109,13 +123,13 @@ const make = Effect.gen(function* () {
       const { agentType, leaseMillis, receipt, taskId, token } = yield* read(tenant, handle);
       const there = held.get(keyOf(tenant, { taskId, token }));
       if (there !== undefined) {
-        there.heardAt = yield* Clock.currentTimeMillis;
+        there.heardAt = yield* elapsed;
         return there.lease;
       }
       const entry = { agentType, leaseMillis, receipt };
       return yield* put(tenant, yield* Tasks.use((tasks) => tasks.resume({ taskId, token, entry })));
     }),
-    drop: (tenant, lease) => Effect.sync(() => void held.delete(keyOf(tenant, lease))),
+    drop: (tenant, lease) => Effect.sync(() => forget(keyOf(tenant, lease))),
   });
 });
 

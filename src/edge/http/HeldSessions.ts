@@ -6,11 +6,13 @@
  * One that is silent for `leaseMillis` is ended with the reason `silent`. After a restart of the daemon a client registers its
  * session again under its id, and goes on with its history.
  */
-import { Clock, Context, Effect, Exit, Latch, Layer, Schedule, Scope } from "effect";
+import { Context, Effect, Exit, Latch, Layer, Schedule, Scope } from "effect";
 import { type Ending, type Held, type Registering, Sessions } from "../../coordination/sessions/Sessions.ts";
 import { type SessionRefused } from "../../coordination/sessions/SessionRefused.ts";
+import { elapsed } from "../../log/connection/Elapsed.ts";
 import type { PublishError } from "../../publish/Publisher.ts";
 import { refused, type Refused } from "./Problem.ts";
+import { TenantClients } from "./TenantClients.ts";
 
 /** As long as a lease of a task: three heartbeats fit in. */
 export const leaseMillis = 30_000;
@@ -43,6 +45,7 @@ interface Kept {
   readonly tenant: string;
   readonly held: Held;
   readonly scope: Scope.Closeable;
+  /** By a clock that is never set: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 
@@ -63,6 +66,7 @@ export class HeldSessions extends Context.Service<
 const keyOf = (tenant: string, id: string) => JSON.stringify([tenant, id]);
 
 const make = Effect.gen(function* () {
+  const clients = yield* TenantClients;
   const kept = new Map<string, Kept>();
   /** Open while there is anything to look after. */
   const some = yield* Latch.make(false);
@@ -80,7 +84,7 @@ const make = Effect.gen(function* () {
     yield* Effect.ensuring(there.held.end(ending), Scope.close(there.scope, Exit.void));
   });
   const silent = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* elapsed;
     for (const [key, { heardAt }] of kept) {
       if (now - heardAt > leaseMillis) yield* Effect.ignore(ended(key, { reason: "silent" }));
     }
@@ -96,18 +100,21 @@ const make = Effect.gen(function* () {
       if (countOf(tenant) >= mostOfOne) return yield* tooMany(tenant, mostOfOne);
       if (kept.size >= mostSessions) return yield* tooMany(tenant, mostSessions);
       const scope = yield* Scope.make();
-      const held = yield* Sessions.use((sessions) => sessions.register(options, { source })).pipe(
+      // Before what the session leaves to the scope: the client is let go last.
+      const inUse = Scope.provide(clients.of(tenant), scope);
+      const registered = Sessions.use((sessions) => sessions.register(options, { source }));
+      const held = yield* Effect.andThen(inUse, registered).pipe(
         Scope.provide(scope),
         Effect.onError(() => Scope.close(scope, Exit.void)),
       );
-      kept.set(keyOf(tenant, held.id), { tenant, held, scope, heardAt: yield* Clock.currentTimeMillis });
+      kept.set(keyOf(tenant, held.id), { tenant, held, scope, heardAt: yield* elapsed });
       yield* some.open;
       return held;
     }),
     of: Effect.fnUntraced(function* (tenant, id) {
       const there = kept.get(keyOf(tenant, id));
       if (there === undefined) return yield* notHeld(id);
-      there.heardAt = yield* Clock.currentTimeMillis;
+      there.heardAt = yield* elapsed;
       return there.held;
     }),
     end: (tenant, id, ending) => ended(keyOf(tenant, id), ending),

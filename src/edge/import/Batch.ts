@@ -176,6 +176,9 @@ export class Batch {
 
   private refuse({ events, state }: Waiting): void {
     this.refused += events.length;
+    state.hasRefused = true;
+    // Not in the log, so no place for the rest of a line.
+    state.lastId = undefined;
     this.draft.refused.push({
       file: state.history.id,
       reason: `${events.length} entries are not taken by the log: ${this.reason}`,
@@ -231,7 +234,10 @@ const appendOf = ({ state, events, writer }: Waiting, run: string): Append => ({
   expected: state.sequence,
   events: events.map((event, index) =>
     index === events.length - 1
-      ? { ...event, extensions: { [markAttribute]: writer.mark(), [runAttribute]: run } }
+      ? {
+          ...event,
+          extensions: { ...(state.hasRefused ? {} : { [markAttribute]: writer.mark() }), [runAttribute]: run },
+        }
       : event,
   ),
 });

@@ -30,6 +30,8 @@ export const lineFormats = [
   "qwen",
   "goose",
   "kimi",
+  "kimi-code",
+  "kiro-lines",
   "vscode-chat",
   "langfuse",
   "otel",

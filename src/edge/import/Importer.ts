@@ -7,20 +7,20 @@
  * refusal in the report. Killed at any moment, everything acknowledged is in the log exactly once, and the same
  * import again appends what is missing.
  */
-import { Clock, Effect, Random, Schema } from "effect";
+import { Clock, Effect, FileSystem, Random, Schema } from "effect";
 import { defaultTenant, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
-import { chatOf, chatParts, type Read } from "./formats/ChatFormats.ts";
+import { chatOf, chatParts } from "./formats/ChatFormats.ts";
 import { LineSplitter, withoutMark } from "./cut/CutLines.ts";
-import { detect, mendedChat, readerOf, readFrom, withPacking } from "./find/Detect.ts";
+import { detect, mendedChat, readFrom, withPacking } from "./find/Detect.ts";
 import type { Entry, Format } from "./Entry.ts";
 import { forEachChunk } from "./find/FileBytes.ts";
 import { importChat } from "./cut/ImportChat.ts";
 import { importLines } from "./cut/ImportLines.ts";
 import { importStore, isStore } from "./cut/ImportStore.ts";
 import { importText } from "./cut/ImportText.ts";
-import { ImportRun } from "./ImportRun.ts";
-import { compact, outlineOf } from "./formats/JsonOutline.ts";
+import { changedWhileRead, ImportRun } from "./ImportRun.ts";
+import { outlineOf } from "./formats/JsonOutline.ts";
 import { boundedId } from "./ThreadIds.ts";
 import type { ImportProgress, ImportReport } from "./Report.ts";
 import { patience } from "./Patience.ts";
@@ -28,7 +28,7 @@ import * as Siblings from "./find/Siblings.ts";
 import { fingerprintOf, type Stamp, type Stamps } from "./StampsSqlite.ts";
 import { timeOf } from "../../domain/EntryTimes.ts";
 import { FileThread } from "./Threads.ts";
-import { type Found, reasonOf, walk } from "./find/FileWalk.ts";
+import { type Found, foundOf, noFile, reasonOf, walk } from "./find/FileWalk.ts";
 
 export interface ImportOptions {
   /** Files and folders. */
@@ -109,14 +109,15 @@ const importSingle = Effect.fnUntraced(function* (
   file: Found,
   single: Pick<Entry, "format" | "value" | "raw">,
 ) {
-  const { format, value = null } = single;
+  const { format, raw, value = null } = single;
   const own =
     format === "grok"
       ? ((yield* job.siblings.grok(file.path)) ?? idOfSummary(value))
       : yield* job.siblings.openCode(value, file.path);
   const state = yield* job.open(thread(boundedId(own ?? file.path), job.tenant));
   yield* job.threads.complete(state);
-  const entry: Entry = { ...single, place: "line", kind: "json", occurredAt: timeOf(value) ?? file.modified, line: 1 };
+  const occurredAt = timeOf(value) ?? file.modified;
+  const entry: Entry = { format, value, raw, place: "line", kind: "json", occurredAt, line: 1 };
   yield* job.take(new FileThread(state), entry) ?? Effect.void;
 });
 
@@ -129,12 +130,15 @@ const idOfSummary = (value: Entry["value"]): string | undefined => {
 
 const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found: Found, forced: Format | undefined) {
   job.begin(found.path);
-  const file = yield* withPacking(found);
+  // Found minutes ago, where there are many: it may hold more by now.
+  const info = yield* (yield* FileSystem.FileSystem).stat(found.path);
+  if (info.type !== "File") {
+    job.draft.skipped.push({ file: found.path, reason: noFile });
+    return;
+  }
+  const file = yield* withPacking(foundOf(found.path, info));
   if (yield* isStore(file)) return yield* importStore(job, file);
   const detected = yield* detect(file, forced);
-  // One that is too large to be read was refused when it was looked at.
-  const nothing: Read = () => Effect.succeed(Buffer.alloc(0));
-  const read = Effect.map(readerOf(file), (reader) => reader ?? nothing);
   switch (detected._tag) {
     case "Skip":
       job.draft.skipped.push({ file: file.path, reason: detected.reason });
@@ -152,19 +156,15 @@ const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found
       return yield* importText(job, file, detected.format);
     case "ChatLines":
       return job.draft.fileOf((yield* importChatLines(job, file)) ?? "openai-chat");
-    case "Single": {
+    case "Single":
       job.draft.fileOf(detected.format);
-      const raw = compact(yield* (yield* read)(detected.root.start, detected.root.end));
-      return yield* importSingle(job, file, { format: detected.format, value: detected.value, raw });
-    }
+      return yield* importSingle(job, file, detected);
     case "Chat": {
-      const { chat, mended, root } = detected;
+      const { chat, damages, read, root } = detected;
       const times = chat.format === "cline" ? yield* job.siblings.clineTimes(file.path) : undefined;
       const timeBeside = times === undefined ? undefined : (_: unknown, number: number) => times(number);
       job.draft.fileOf(chat.format);
-      const text = mended === undefined ? yield* read : readFrom(mended.bytes);
-      const { damages } = mended ?? {};
-      return yield* importChat(job, file, { chat, read: text, root, taken: new Set(), timeBeside, damages });
+      return yield* importChat(job, file, { chat, read, root, taken: new Set(), timeBeside, damages });
     }
   }
 });
@@ -236,6 +236,8 @@ export const importPaths = Effect.fn("edge.import")(function* (options: ImportOp
   const job = new ImportRun({ log, tenant: options.tenant ?? defaultTenant, siblings: yield* Siblings.make, run });
   job.draft.refused.push(...refused);
   job.draft.skipped.push(...skipped);
+  const refusing = ({ path }: Found, reason: string) =>
+    Effect.sync(() => void job.draft.refused.push({ file: path, reason }));
   const teller = makeTeller(options, files, clock);
   const stamping = makeStamping(job, log, options);
   let bytes = 0;
@@ -245,11 +247,10 @@ export const importPaths = Effect.fn("edge.import")(function* (options: ImportOp
     yield* stamping.once(
       file,
       importFile(job, file, options.format).pipe(
-        Effect.catchTag("PlatformError", (error) =>
-          Effect.sync(() => {
-            job.draft.refused.push({ file: file.path, reason: reasonOf(error) });
-          }),
-        ),
+        Effect.catchTags({
+          PlatformError: (error) => refusing(file, reasonOf(error)),
+          FileChanged: () => refusing(file, changedWhileRead),
+        }),
       ),
     );
     bytes += file.bytes;

@@ -113,6 +113,24 @@ export class ReportDraft {
     this.duplicates += stamp.entries;
   }
 
+  /**
+   * Remembers the counts as they are now. What it gives takes back what is counted from here on, since it will be read and
+   * counted once more: entries that are new until then are none of the duplicates of the second time.
+   */
+  before(): () => void {
+    const { duplicates, entries } = this;
+    const lengths = [this.refused.length, this.kept.length, this.skipped.length] as const;
+    const formats = [...this.formats].map(([format, counts]) => [format, counts.entries] as const);
+    return () => {
+      const fresh = this.entries - entries - (this.duplicates - duplicates);
+      this.duplicates = duplicates - fresh;
+      this.entries = entries;
+      for (const counts of this.formats.values()) counts.entries = 0;
+      for (const [format, count] of formats) this.formatOf(format).entries = count;
+      [this.refused.length, this.kept.length, this.skipped.length] = lengths;
+    };
+  }
+
   keptOf(kept: Kept): void {
     if (this.kept.length < mostKept) this.kept.push(kept);
   }

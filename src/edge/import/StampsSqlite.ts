@@ -107,13 +107,29 @@ const orNothing = <A>(use: () => A): A | undefined => {
   }
 };
 
-const openSync = (file: string, { created, lastSequence, tenant }: StampedStore) => {
+const isDamage = (cause: unknown): boolean =>
+  cause instanceof Database.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB)/.test(cause.code);
+
+/** The file with its tables. A damaged one is made anew: it is a cache. */
+const opened = (file: string, isAgain = false): Database.Database => {
   const database = new Database(file, { timeout: 5000 });
-  // This user's alone, as everything in the data folder; the log of the database takes it over.
-  fs.chmodSync(file, 0o600);
-  database.pragma("journal_mode = WAL");
-  database.pragma("synchronous = NORMAL");
-  database.exec(schema);
+  try {
+    // This user's alone, as everything in the data folder; the log of the database takes it over.
+    fs.chmodSync(file, 0o600);
+    database.pragma("journal_mode = WAL");
+    database.pragma("synchronous = NORMAL");
+    database.exec(schema);
+    return database;
+  } catch (cause) {
+    database.close();
+    if (isAgain || !isDamage(cause)) throw cause;
+    for (const end of ["", "-wal", "-shm"]) fs.rmSync(`${file}${end}`, { force: true });
+    return opened(file, true);
+  }
+};
+
+const openSync = (file: string, { created, lastSequence, tenant }: StampedStore) => {
+  const database = opened(file);
   const select = database.prepare<unknown[], Stamp>(`SELECT ${columns} FROM stamps WHERE ${valid}`);
   const insert = database.prepare(`INSERT OR REPLACE INTO stamps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const known = (path: string): Stamp | undefined =>

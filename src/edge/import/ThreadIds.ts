@@ -92,6 +92,20 @@ export const lineFileName = (path: string, firstLine: Uint8Array): string => {
 export const subAgentOf = (path: string): string | undefined =>
   /^(agent-[\w.-]+?)\.jsonl$/.exec(unpackedName(fileNameOf(path)))?.[1];
 
+/** The session whose sub-agent wrote a file of Gemini CLI: `chats/<session>/<agent>.jsonl`. */
+export const geminiParentOf = (path: string): string | undefined => {
+  const segments = segmentsOf(path);
+  return segments.at(-3) === "chats" ? segments.at(-2) : undefined;
+};
+
+/** The session of Kimi's files: the folder's name; a sub-agent's is below its session's (`<session>/<agent>`). */
+export const kimiSessionOf = (path: string): string => {
+  const segments = segmentsOf(path);
+  const [session, kind, agent] = segments.slice(-4);
+  if (session === undefined || agent === undefined || (kind !== "subagents" && kind !== "agents")) return stemOf(path);
+  return kind === "agents" && agent === "main" ? session : `${session}/${agent}`;
+};
+
 /** The session a sub-agent's file belongs to by its folder, for lines that do not say. */
 export const sessionFolderOf = (path: string): string | undefined => {
   const segments = segmentsOf(path);

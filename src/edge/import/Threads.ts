@@ -48,6 +48,8 @@ export interface ThreadState {
   lastId: string | undefined;
   /** Entries of the log that are elements of an array; exact when complete. */
   elements: number;
+  /** True once the log refused some: then no mark says that a file is in it, and the next import looks for what is missing. */
+  hasRefused: boolean;
   readonly tally: ThreadTally;
 }
 
@@ -187,6 +189,7 @@ export class Threads {
         unlisted: 0,
         complete: false,
         elements: 0,
+        hasRefused: false,
         tally: new ThreadTally(this.owners),
       };
       state.sequence = last?.sequence ?? 0;

@@ -191,7 +191,10 @@ const framesOf = function* (descriptor: number): Generator<Read> {
   const front = Buffer.allocUnsafe(headBytes);
   for (;;) {
     if (fs.readSync(descriptor, front, 0, headBytes, null) < headBytes) return;
-    const payload = Buffer.allocUnsafe(front.readUInt32BE(17));
+    const length = front.readUInt32BE(17);
+    // No frame is longer than its file: a damaged length takes no memory.
+    if (length > fs.fstatSync(descriptor).size) return;
+    const payload = Buffer.allocUnsafe(length);
     let filled = 0;
     while (filled < payload.byteLength) {
       const more = fs.readSync(descriptor, payload, filled, payload.byteLength - filled, null);

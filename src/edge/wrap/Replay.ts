@@ -6,7 +6,7 @@
  * Run by the daemon (`layer`), and by a process of its own that a session leaves behind when it ends (`ReplayProcess`). Ids follow from session and place, so what was recorded before is there
  * once, and two that read one journal at the same moment do no harm.
  */
-import { Effect, Layer, Result } from "effect";
+import { Cause, Effect, Layer, Result } from "effect";
 import { renameSync, rmSync } from "node:fs";
 import * as Connect from "../../publish/Connect.ts";
 import { endIdOf, type Held, Sessions } from "../../coordination/sessions/Sessions.ts";
@@ -92,37 +92,51 @@ const isOver = (path: string, { commandLine, pid }: Journal.Header): boolean => 
   return isGone || Journal.isWhole(path);
 };
 
-/** Every journal of the folder whose session is over, for the logs that they were meant for. Returns how many were recorded. */
+/** Records one journal whose session is over, for the log that it was meant for. True when all of it was. */
+const recorded = Effect.fnUntraced(function* (root: string, path: string) {
+  const opened = yield* Effect.result(Effect.try(() => Journal.open(path)));
+  if (Result.isFailure(opened)) {
+    // Gone meanwhile: another process was quicker.
+    const { cause } = opened.failure;
+    const isGone = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    if (!isGone) yield* Effect.logWarning(`${path} cannot be read: ${String(cause)}`);
+    return false;
+  }
+  if (opened.success === undefined) {
+    yield* Effect.logWarning(`${path} is no journal that this version can read; it is set aside`);
+    yield* Effect.ignore(Effect.try(() => renameSync(path, `${path}.unreadable`)));
+    return false;
+  }
+  const { close, header } = opened.success;
+  const { options } = header;
+  if (!isOver(path, header)) {
+    close();
+    return false;
+  }
+  const { access, tenant, url } = options;
+  const place = { url, data: root, tenant, access, source: "recollect/wrap" };
+  const lost = yield* replay(opened.success).pipe(
+    Effect.provide(Connect.layer(place)),
+    Effect.scoped,
+    Effect.ensuring(Effect.sync(close)),
+  );
+  if (lost === 0) rmSync(path, { force: true });
+  else yield* Effect.logWarning(`${path}: ${lost === 1 ? "1 event was" : `${lost} events were`} not accepted yet`);
+  return lost === 0;
+});
+
+/** Every journal of the folder whose session is over. Returns how many were recorded; one that cannot be keeps no other from it. */
 export const all = Effect.fn("wrap.replay")(function* (root: string) {
   let done = 0;
   for (const path of Journal.journals(root)) {
-    const opened = yield* Effect.result(Effect.try(() => Journal.open(path)));
-    // Gone meanwhile: somebody else was quicker.
-    if (Result.isFailure(opened)) continue;
-    if (opened.success === undefined) {
-      yield* Effect.logWarning(`${path} is no journal that this version can read; it is set aside`);
-      yield* Effect.ignore(Effect.try(() => renameSync(path, `${path}.unreadable`)));
-      continue;
-    }
-    const { close, header } = opened.success;
-    const { options } = header;
-    if (!isOver(path, header)) {
-      close();
-      continue;
-    }
-    const { access, tenant, url } = options;
-    const place = { url, data: root, tenant, access, source: "recollect/wrap" };
-    const lost = yield* replay(opened.success).pipe(
-      Effect.provide(Connect.layer(place)),
-      Effect.scoped,
-      Effect.ensuring(Effect.sync(close)),
+    const isDone = yield* recorded(root, path).pipe(
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.interrupt
+          : Effect.as(Effect.logError(`${path} cannot be recorded now`, cause), false),
+      ),
     );
-    if (lost > 0)
-      yield* Effect.logWarning(`${path}: ${lost === 1 ? "1 event was" : `${lost} events were`} not accepted yet`);
-    else {
-      rmSync(path, { force: true });
-      done++;
-    }
+    if (isDone) done++;
   }
   return done;
 });
@@ -132,13 +146,4 @@ const lookMillis = 10_000;
 
 /** For as long as the scope is open. */
 export const layer = (root: string) =>
-  Layer.effectDiscard(
-    Effect.forkScoped(
-      Effect.forever(
-        Effect.andThen(
-          Effect.catchCause(all(root), (cause) => Effect.logError("cannot record a session's journal", cause)),
-          Effect.sleep(lookMillis),
-        ),
-      ),
-    ),
-  );
+  Layer.effectDiscard(Effect.forkScoped(Effect.forever(Effect.andThen(all(root), Effect.sleep(lookMillis)))));

@@ -15,6 +15,7 @@ import { storedOf } from "../../log/blocks/BlockFile.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
 import { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import { digestOf, hex } from "../../log/Digest.ts";
+import * as FolderLock from "../../machine/FolderLockSqlite.ts";
 import * as OwnFile from "../../machine/OwnFile.ts";
 import type { Folder } from "../heal/Plan.ts";
 import { copyDatabase } from "./DatabaseCopySqlite.ts";
@@ -220,6 +221,22 @@ const sweep = (into: string, before: Manifest.Manifest | undefined, manifest: Ma
   sweepFiles(into, before, manifest);
 };
 
+/** Of two runs into one folder the second would remove what the first has written and not named yet. */
+const lock = (into: string) =>
+  Effect.acquireRelease(
+    Effect.flatMap(
+      Manifest.attempt(() => FolderLock.tryLock(path.join(into, ".lock")), into),
+      (held) =>
+        held === undefined
+          ? Manifest.unusable(
+              `Another backup into ${into} runs now.`,
+              "Nothing was changed. Try again when it is done.",
+            )
+          : Effect.succeed(held),
+    ),
+    (held) => Effect.sync(held.release),
+  );
+
 /** Makes or continues the backup in `into`. */
 export const backup = Effect.fn("projection.backup")(function* (options: Options) {
   const { folder, into, onProgress, stream, version, withKeys } = options;
@@ -230,6 +247,7 @@ export const backup = Effect.fn("projection.backup")(function* (options: Options
     );
   }
   yield* Manifest.makeFolder(into);
+  yield* lock(into);
   const before = yield* Manifest.read(into);
   const streamFiles = yield* streamOf(options, before);
   // A folder of this run's own: a run that fails or is killed leaves the files that the manifest before it names.
@@ -279,4 +297,4 @@ export const backup = Effect.fn("projection.backup")(function* (options: Options
     sweep(into, before, manifest);
   }, into);
   return { manifest, added, writtenBytes } satisfies Done as Done;
-});
+}, Effect.scoped);

@@ -13,7 +13,9 @@ import { cellOf, known, minute, titleOf } from "./Plain.ts";
 
 const ofThread = "thread_id = :thread AND tenant = :tenant";
 const own = `${ofThread} AND is_abandoned = 0 AND is_copied = 0`;
-const prompts = `SELECT sequence, occurred_at, text FROM v_messages WHERE ${own} AND kind IN ('prompt', 'task') ORDER BY sequence`;
+const prompts = (order: "" | "DESC", limit: number) =>
+  `SELECT sequence, occurred_at, text, message_id FROM v_messages WHERE ${own} AND kind IN ('prompt', 'task')
+   ORDER BY sequence ${order}, ordinal ${order} LIMIT ${limit}`;
 
 const lastPrompts = 6;
 const lastFailures = 5;
@@ -57,10 +59,10 @@ export const briefOf = Effect.fnUntraced(function* (given: {
   const bound = { thread: thread.threadId, tenant: thread.tenant };
   const ask = (statement: string) =>
     Effect.map(query.select(statement, bound), ({ rows }) => rows.map((row) => row.map(cellOf)));
-  const [first] = yield* ask(`${prompts} LIMIT 1`);
-  const then = (yield* ask(`${prompts} DESC LIMIT ${lastPrompts}`)).toReversed();
+  const [first] = yield* ask(prompts("", 1));
+  const then = (yield* ask(prompts("DESC", lastPrompts))).toReversed();
   const [answer] = yield* ask(`SELECT sequence, occurred_at, text FROM v_messages WHERE ${own} AND kind = 'answer'
-    AND coalesce(text, '') <> '' ORDER BY sequence DESC LIMIT 1`);
+    AND coalesce(text, '') <> '' ORDER BY sequence DESC, ordinal DESC LIMIT 1`);
   const [summary] =
     yield* ask(`SELECT sequence, occurred_at, summary FROM v_compactions WHERE ${ofThread} AND summary IS NOT NULL
     ORDER BY sequence DESC LIMIT 1`);
@@ -79,7 +81,7 @@ export const briefOf = Effect.fnUntraced(function* (given: {
     ORDER BY first_sequence DESC LIMIT 10`);
   const related = yield* ask(`SELECT thread_id, parent_relation, coalesce(title, opening) FROM v_threads
     WHERE parent_thread_id = :thread AND tenant = :tenant ORDER BY listed_at DESC LIMIT 10`);
-  const firstPlace = first?.[0];
+  const firstId = first?.[3];
   const list = (rows: ReadonlyArray<JsonValue>) => (rows.length === 0 ? undefined : rows);
   const brief: Record<string, JsonValue> = {
     ...(known({
@@ -93,7 +95,7 @@ export const briefOf = Effect.fnUntraced(function* (given: {
       last_active: minute(thread.lastActivityAt),
       turns: thread.prompts,
       asked_first: first === undefined ? undefined : said(first, lengths.goal),
-      asked_then: list(then.filter(([place]) => place !== firstPlace).map((row) => said(row, lengths.prompt))),
+      asked_then: list(then.filter(([, , , id]) => id !== firstId).map((row) => said(row, lengths.prompt))),
       summary: summary === undefined ? undefined : said(summary, lengths.summary),
       answered_last: answer === undefined ? undefined : said(answer, lengths.answer),
       left_open: list(

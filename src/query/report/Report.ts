@@ -6,6 +6,7 @@
  * One definition for the command line, HTTP, MCP and the page: `reports` (All.ts) names them, `runReport` answers, and each
  * section of an answer has the statement it came from, which `recollect sql` takes as it stands.
  */
+import { isInProject } from "../ThreadConditionsSqlite.ts";
 import type { Unit } from "./Unit.ts";
 
 export interface ReportColumn {
@@ -86,11 +87,7 @@ const threadsWhere = (alias: string, condition: string): string =>
 
 /** SQL: what narrows the rows `alias`; its names are those of `Only`. */
 const narrowing: Readonly<Record<keyof Only, (alias: string) => string>> = {
-  project: (alias) =>
-    threadsWhere(
-      alias,
-      "(o.cwd = :project OR instr(o.cwd || '/', :project || '/') = 1 OR instr(o.cwd || '/', '/' || :project || '/') > 0)",
-    ),
+  project: (alias) => threadsWhere(alias, isInProject("o.cwd")),
   agent: (alias) => threadsWhere(alias, "(instr(o.tool, :agent) = 1 OR instr(o.client, :agent) = 1)"),
   model: (alias) => `instr(${alias}.model, :model) > 0`,
   thread: (alias) => `${alias}.thread_id = :thread`,

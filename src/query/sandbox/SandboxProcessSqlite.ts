@@ -17,6 +17,7 @@ import type { SqlParameters, Value } from "../Sql.ts";
 import { type Authorizer, authorize, maskViews } from "./AuthorizerSqlite.ts";
 import { lengthBytes, pack, type SandboxFrame, type SandboxRequest, unpack } from "./Frames.ts";
 import { addPercentileDisc } from "./PercentileDiscSqlite.ts";
+import { plain } from "../AllRowsSqlite.ts";
 import { matchOf } from "../search/SearchText.ts";
 import { isEmptySql, withoutLead } from "./SqlText.ts";
 
@@ -95,12 +96,6 @@ const failureOf = (cause: unknown, refusal: string | undefined): SandboxFrame =>
   };
   return { _tag: "Failed", reason: reasonOf(), message };
 };
-
-/** Whole numbers beyond 2^53 stay exact; all others are plain numbers. */
-const plain = (value: Value): Value =>
-  typeof value === "bigint" && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
-    ? Number(value)
-    : value;
 
 const bytesOf = (value: Value): number =>
   typeof value === "string" || value instanceof Uint8Array ? 8 + value.length : 8;

@@ -7,6 +7,7 @@
 import { Effect } from "effect";
 import type { Sequence } from "../../domain/History.ts";
 import type { ToolCallRow } from "../Query.ts";
+import { number } from "../ThreadConditionsSqlite.ts";
 import { Ask } from "./Ask.ts";
 
 /** Needs of every question here. */
@@ -18,9 +19,8 @@ export interface ThreadKey {
   readonly tenant: string;
 }
 
-const named = (parameter: string): string => `(SELECT name FROM names WHERE text = ${parameter})`;
 const own = (alias: string): string =>
-  `${alias}.thread_id = ${named(":threadId")} AND ${alias}.tenant = ${named(":tenant")}`;
+  `${alias}.thread_id = ${number(":threadId")} AND ${alias}.tenant = ${number(":tenant")}`;
 
 const valuesOf = ({ tenant, threadId }: ThreadKey) => ({ threadId, tenant });
 
@@ -63,6 +63,31 @@ export const calls = Effect.fnUntraced(function* (key: ThreadKey, after: Sequenc
      WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end ORDER BY sequence LIMIT ${mostCalls}`,
     { ...valuesOf(key), after, end, most: 1200 },
   );
+});
+
+/** Place of the call behind so many others, from `from` on or back from it; undefined where there are fewer. By the index. */
+export const callBeyond = Effect.fnUntraced(function* (
+  key: ThreadKey,
+  { after, before, most = mostCalls }: { readonly after: Sequence; readonly before?: Sequence; readonly most?: number },
+) {
+  const { rows } = yield* Ask;
+  const [found] = yield* rows<{ readonly sequence: Sequence }>(
+    `SELECT c.sequence FROM tool_calls c WHERE ${own("c")} AND c.sequence > :after AND c.sequence < :before
+     ORDER BY c.sequence ${before === undefined ? "" : "DESC"} LIMIT 1 OFFSET :most`,
+    { ...valuesOf(key), after, before: before ?? Number.MAX_SAFE_INTEGER, most },
+  );
+  return found?.sequence;
+});
+
+/** True when a message or a call stands up to there. */
+export const isAnything = Effect.fnUntraced(function* (key: ThreadKey, end: Sequence) {
+  const { rows } = yield* Ask;
+  const found = yield* rows(
+    `SELECT 1 AS there FROM messages m WHERE ${own("m")} AND m.sequence <= :end
+     UNION ALL SELECT 1 FROM tool_calls c WHERE ${own("c")} AND c.sequence <= :end LIMIT 1`,
+    { ...valuesOf(key), end },
+  );
+  return found.length > 0;
 });
 
 /** Of these call ids those that the thread has anywhere: what answers them is shown at the call. */
@@ -113,7 +138,7 @@ export const outline = Effect.fnUntraced(function* (key: ThreadKey) {
     `SELECT sequence, kind, substr(text, 1, 200) AS words, occurred_at AS at FROM v_messages
      WHERE thread_id = :threadId AND tenant = :tenant AND kind IN ('prompt', 'task', 'command')
        AND is_abandoned = 0 AND is_copied = 0 AND is_sidechain = 0
-     ORDER BY sequence LIMIT :most`,
+     ORDER BY sequence, ordinal LIMIT :most`,
     values,
   );
   const called = yield* rows<{
@@ -151,7 +176,7 @@ export const children = Effect.fnUntraced(function* (key: ThreadKey) {
   return yield* rows<Relative>(
     `SELECT thread_id, parent_relation AS relation, title, opening, opened_at, last_activity_at FROM v_threads
      WHERE thread_id IN (SELECT n.text FROM threads t JOIN names n ON n.name = t.thread_id
-       WHERE t.parent_thread_id = ${named(":threadId")} AND t.tenant = ${named(":tenant")}) AND tenant = :tenant
+       WHERE t.parent_thread_id = ${number(":threadId")} AND t.tenant = ${number(":tenant")}) AND tenant = :tenant
      ORDER BY opened_at, first_sequence LIMIT 500`,
     valuesOf(key),
   );

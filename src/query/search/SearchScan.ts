@@ -9,9 +9,10 @@
  */
 import * as vm from "node:vm";
 import { QueryRefused } from "../Sql.ts";
+import { questionRefused } from "./Question.ts";
 import { matchOf, termsOf } from "./SearchText.ts";
 import type { SearchFilter } from "./Search.ts";
-import { marksOf } from "./Snippet.ts";
+import { escaped, marksOf } from "./Snippet.ts";
 
 /** Longest time that texts are gone through; about 2 GB on the machine where it was measured. */
 const mostMillis = 2_000;
@@ -55,7 +56,7 @@ const byWords = (filter: SearchFilter): Finder | QueryRefused => {
   if (match === undefined)
     return new QueryRefused({
       message: "There is no word in what is looked for.",
-      hint: "With --contains any characters are found.",
+      hint: "Any characters are found with --contains, and over HTTP and MCP with `by`: contains.",
     });
   const lead = terms.map(({ text }) => text.toLowerCase());
   const together = lead.join(" ");
@@ -70,8 +71,6 @@ const byWords = (filter: SearchFilter): Finder | QueryRefused => {
     },
   };
 };
-
-const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
 
 /** Words inside of the characters, which stand as whole words in each text that has them. */
 const wordsInside = (text: string): ReadonlyArray<string> =>
@@ -141,6 +140,8 @@ const byExpression = (pattern: RegExp): Finder => {
 
 /** Finder of this search, or the refusal. */
 export const finderOf = (filter: SearchFilter): Finder | QueryRefused => {
+  const refused = questionRefused(filter.text) ?? questionRefused(filter.file);
+  if (refused !== undefined) return refused;
   if (filter.by === undefined || filter.by === "words") return byWords(filter);
   if (filter.text === "") return new QueryRefused({ message: "Nothing is looked for.", hint: "Give some characters." });
   if (filter.by === "contains") return byCharacters(filter.text);

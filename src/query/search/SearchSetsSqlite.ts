@@ -10,7 +10,15 @@ import type { Database } from "better-sqlite3";
 import { parts, type Source } from "../../../projections/search.ts";
 import { prepared } from "../RowsSqlite.ts";
 import type { SearchFilter } from "./Search.ts";
-import { byAgent, fileMatchOf, fileThreads, isMain, number, projectNames } from "../ThreadConditionsSqlite.ts";
+import {
+  byAgent,
+  fileMatchOf,
+  fileThreads,
+  folderOf,
+  isMain,
+  number,
+  projectNames,
+} from "../ThreadConditionsSqlite.ts";
 
 /** Threads of a set; of more than these a row's own thread is asked. */
 const mostThreads = 5_000;
@@ -82,7 +90,8 @@ const threadsOf = (
 export const setsOf = (db: Database, filter: SearchFilter): Sets => {
   const { branch, file, project, role, tenant, threadId, tool } = filter;
   if (isMissing(db, [branch, role, tenant, threadId, tool])) return { isNothing: true };
-  const cwds = project === undefined ? {} : { cwds: numbersOf(db, projectNames, { project }) };
+  const cwds =
+    project === undefined ? {} : { cwds: numbersOf(db, projectNames, { project, folder: folderOf(project) }) };
   const files =
     file === undefined ? {} : { fileThreads: numbersOf(db, fileThreads, { file, fileMatch: fileMatchOf(file) }) };
   if (cwds.cwds?.length === 0 || files.fileThreads?.length === 0) return { isNothing: true };

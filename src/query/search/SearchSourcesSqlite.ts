@@ -37,11 +37,11 @@ export const conditionsOf = (source: Source, filter: SearchFilter, sets: Sets): 
     ...(sets.threads !== undefined && areAll(source, filter)
       ? [`${source.thread ?? "r.thread_id"} IN ${listed("threads")}`]
       : []),
-    ...(filter.tenant === undefined ? [] : ["r.tenant = (SELECT name FROM names WHERE text = :tenant)"]),
-    ...(filter.threadId === undefined ? [] : ["t.thread_id = (SELECT name FROM names WHERE text = :threadId)"]),
+    ...(filter.tenant === undefined ? [] : [`r.tenant = ${number(":tenant")}`]),
+    ...(filter.threadId === undefined ? [] : [`t.thread_id = ${number(":threadId")}`]),
     ...((filter.except ?? []).length === 0 ? [] : [notExcepted]),
     ...(filter.project === undefined ? [] : [`${source.cwd} IN ${listed("cwds")}`]),
-    ...(filter.branch === undefined ? [] : [`${source.branch} = (SELECT name FROM names WHERE text = :branch)`]),
+    ...(filter.branch === undefined ? [] : [`${source.branch} = ${number(":branch")}`]),
     ...(filter.agent === undefined ? [] : [byAgent]),
     ...(filter.model === undefined ? [] : [`instr(${source.model ?? "NULL"}, :model) > 0`]),
     ...(filter.role === undefined ? [] : [`${roleNumber} = ${number(":role")}`]),

@@ -58,7 +58,8 @@ const fold = (text: string): Folded => {
   return { text: folded, placeOf };
 };
 
-const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
+/** A text as an expression that finds it. */
+export const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
 
 /** As whole words, within words, or written as one (`get_user` in `getUser`). */
 type Closeness = "whole" | "inside" | "joined";
@@ -148,15 +149,21 @@ const windowOf = (text: string, marks: ReadonlyArray<Mark>, width: number): Mark
 const toWords = (text: string, [from, to]: Mark, marks: ReadonlyArray<Mark>): Mark => {
   const first = marks.find((mark) => mark[0] >= from)?.[0] ?? from;
   const blank = from === 0 ? -1 : text.slice(from, Math.min(from + 20, first)).search(/\s/);
-  const end = to === text.length ? -1 : text.slice(to - 20, to).search(/\s\S*$/);
+  const before = Math.max(from, to - 20);
+  const end = to === text.length ? -1 : text.slice(before, to).search(/\s\S*$/);
   const last = marks.findLast((mark) => mark[1] <= to)?.[1] ?? 0;
-  const cut = end < 0 ? to : Math.max(last, to - 20 + end);
+  const cut = end < 0 ? to : Math.max(last, before + end);
   return [blank < 0 ? from : from + blank + 1, cut];
 };
 
+/** True for a place within a character of two units. */
+const isInPair = (text: string, at: number): boolean => at > 0 && (text.charCodeAt(at) & 0xfc00) === 0xdc00;
+
 /** At most `width` units of a text around its marks, on one line. */
 export const around = (text: string, marks: ReadonlyArray<Mark>, width: number): Snippet => {
-  const [from, to] = toWords(text, windowOf(text, marks, width), marks);
+  const window = toWords(text, windowOf(text, marks, width), marks);
+  const from = window[0] + (isInPair(text, window[0]) ? 1 : 0);
+  const to = Math.max(from, window[1] - (isInPair(text, window[1]) ? 1 : 0));
   const inside = marks.filter((mark) => mark[0] >= from && mark[1] <= to);
   let shown = from > 0 ? "…" : "";
   const placed: Array<Mark> = [];

@@ -7,6 +7,7 @@ import {
   lostLease,
   maxBatch,
   mcpStatusOf,
+  onlySubmitted,
   placeOf,
 } from "../../../src/domain/task/TaskRecord.ts";
 import { backoffMillis } from "../../../src/domain/task/TaskRetry.ts";
@@ -55,6 +56,25 @@ describe("a task as its history tells it", () => {
       [100, 200],
     );
     assert.strictEqual(back.attempt, 0);
+  });
+
+  it("pauses no longer than an hour, and a number of milliseconds, whatever its attempt", () => {
+    const tried = (backoffMillisOf: number, attempt: number) =>
+      told(
+        ["submitted", { request: { agentType: "a" }, queue: { backoffMillis: backoffMillisOf } }],
+        ["claimed", { attempt }],
+      );
+    assert.strictEqual(backoffMillis(tried(0, 2_000)), 0);
+    assert.strictEqual(backoffMillis(tried(100, 2_000)), 3_600_000);
+  });
+
+  it("is known as only submitted until something has happened to it, also by a worker without a name", () => {
+    assert.isDefined(onlySubmitted(told(submitted)));
+    assert.isUndefined(onlySubmitted(told(submitted, ["claimed"])));
+    assert.isUndefined(onlySubmitted(told(submitted, ["claimed"], lapsed)));
+    assert.isUndefined(
+      onlySubmitted(told(submitted, ["claimed"], ["released", { reason: "deferred", pauseMillis: 5 }])),
+    );
   });
 
   it("pauses after a failure as long as was said, whatever the clock of the worker says", () => {

@@ -351,6 +351,6 @@ describe("the fold version", () => {
       .update(JSON.stringify(encode(foldSteps(steps))))
       .digest("hex")
       .slice(0, 16);
-    assert.deepStrictEqual({ version: Thread.foldVersion, digest }, { version: 8, digest: "35cbd80acd5365ab" });
+    assert.deepStrictEqual({ version: Thread.foldVersion, digest }, { version: 9, digest: "35cbd80acd5365ab" });
   });
 });

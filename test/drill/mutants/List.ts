@@ -112,7 +112,18 @@ export const mutants: ReadonlyArray<Mutant> = [
   spool("src/spool/AcceptedList", "number <= upTo && !kept.has(number)", "number <= upTo"),
   spool("src/spool/AcceptedList", "if (!given.has(number) && !settled.has(number))", "if (!given.has(number))"),
   cache("src/snapshot/ThreadCache", "if (held.appended > held.state.lastSequence) return undefined;", ""),
-  cache("src/snapshot/ThreadCache", "if (now - held.checkedAt >= this.limits.checkMillis) return undefined;", ""),
+  cache("src/snapshot/ThreadCache", "if (now - held.checkedAt >= this.limits.compareMillis) return undefined;", ""),
+  cache(
+    "src/snapshot/ThreadCache",
+    "if (now - Math.max(held.checkedAt, this.provenAt) >= this.limits.checkMillis) return undefined;",
+    "",
+  ),
+  cache(
+    "src/snapshot/ThreadCache",
+    "this.end === undefined || this.position < this.end.sequence",
+    "this.end === undefined",
+  ),
+  cache("src/snapshot/ThreadCache", "if (sequence < from) return this.doubt();", ""),
   planted("snapshot/ThreadReader", "snapshot/DirtyThreads", "publish/SyncRepeats")(
     "src/snapshot/RecentlyUsed",
     "if (this.#bytes <= this.#maxBytes) return;",

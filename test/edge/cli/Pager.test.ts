@@ -56,6 +56,10 @@ describe("a pager", () => {
       yield* Effect.scoped(Effect.andThen(atTerminal(10, "no-such-pager-here"), printing(30))).pipe(
         Effect.map((lines) => assert.strictEqual(lines, 30)),
       );
+      // Left after its first screen: what it did not read is not printed behind it.
+      yield* Effect.scoped(Effect.andThen(atTerminal(10, "head -n 1 > /dev/null"), printing(100_000))).pipe(
+        Effect.map((lines) => assert.strictEqual(lines, 1)),
+      );
       assert.strictEqual(yield* printing(30), 30);
       assert.throws(pagedLines);
     }),

@@ -85,5 +85,12 @@ describe("recollect service", { timeout: 120_000 }, () => {
     assert.match(err, /cannot be reached: no bus[\s\S]*Nothing was changed/);
     assert.isFalse(existsSync(here.unit));
     assert.strictEqual(here.run("status").code, 4);
+    // The service of a user who lingers runs on, whether this session reaches it or not.
+    mkdirSync(dirname(here.unit), { recursive: true });
+    writeFileSync(here.unit, "a unit");
+    const removed = here.run("remove");
+    assert.strictEqual(removed.code, 5);
+    assert.match(removed.err, /cannot be stopped: no bus[\s\S]*Nothing was changed/);
+    assert.isTrue(existsSync(here.unit));
   });
 });

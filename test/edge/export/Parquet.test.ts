@@ -46,6 +46,9 @@ describe("an export as Parquet", () => {
         assert.match(asked, /TO '.*\/out\/v_threads.parquet' \(FORMAT parquet\)\n2\n/);
         const refused = yield* Effect.flip(exportParquet(folder));
         assert.match(refused.message, /is not empty/);
+        const atFile = yield* Effect.flip(exportParquet(join(folder, "duckdb")));
+        assert.strictEqual(atFile._tag, "ParquetRefused");
+        assert.match(atFile.message, /a file is in its place/);
       }).pipe(Effect.provide(store)),
     ),
   );

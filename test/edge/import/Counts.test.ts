@@ -1,17 +1,21 @@
-import { assert, describe, it } from "@effect/vitest";
-import { Effect, Layer } from "effect";
+import { assert, describe, layer } from "@effect/vitest";
+import { Context, Effect, Layer } from "effect";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { importPaths } from "../../../src/edge/import/Importer.ts";
+import type { ImportReport } from "../../../src/edge/import/Report.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import { reportNamed } from "../../../src/query/report/All.ts";
 import { runReport } from "../../../src/query/report/RunReport.ts";
 import { dataRoot } from "../../domain/realEntries.ts";
 import { imported, rows, store } from "../../support/Imported.ts";
 import { countsOf, sets } from "../../support/RawCounts.ts";
+import { holdEstimates, holdPercentiles } from "./rawReports.ts";
 
 if (dataRoot === undefined)
   console.warn("SKIPPED: the real transcripts are not there; set RECOLLECT_TEST_DATA to their folder");
+
+/** Of the set that is in the store. */
+class Report extends Context.Service<Report, ImportReport>()("recollect/test/Report") {}
 
 const pairs = (statement: string) =>
   Effect.map(rows(statement), (found) => Object.fromEntries(found) as Readonly<Record<string, number>>);
@@ -124,30 +128,43 @@ const rawCostOfPi = (root: string): number =>
       return sum + (usage?.cost?.total ?? 0);
     }, 0);
 
-describe.skipIf(dataRoot === undefined)("an import of real transcripts", { timeout: 180_000 }, () => {
+describe.skipIf(dataRoot === undefined)("an import of real transcripts", () => {
   const root = dataRoot ?? "";
   for (const set of sets) {
-    it.live(`of ${set} comes out of SQL with the counts of its raw files, and again appends nothing`, () =>
-      Effect.gen(function* () {
-        const first = yield* imported([join(root, set)]);
-        const { lastSequence } = yield* Effect.flatMap(EventLog, (log) => log.info);
-        const raw = countsOf(set, root);
-        const { toolCallOccurrences: toolCalls, outcomes, threads, tokens } = raw;
-        const messages = Object.fromEntries(Object.entries(raw.messages).toSorted());
-        assert.deepStrictEqual(yield* inSql, { threads, messages, toolCalls, outcomes, tokens });
-        const { costUsd, events, ...reported } = yield* inReports;
-        assert.deepStrictEqual(reported, { toolCalls, outcomes, tokens });
-        assert.strictEqual(events, lastSequence);
-        yield* holdEachRow(raw);
-        if (set === "pi-session") {
-          assert.isAbove(costUsd, 1);
-          assert.approximately(costUsd, rawCostOfPi(root), 1e-6);
-        }
-        assert.strictEqual(first.eventsAppended, lastSequence);
-        assert.deepStrictEqual(first.refused, []);
-        const again = yield* importPaths({ paths: [join(root, set)] });
-        assert.strictEqual(again.eventsAppended, 0);
-      }).pipe(Effect.provide(Layer.fresh(store))),
-    );
+    const whole = Layer.effect(Report, imported([join(root, set)])).pipe(Layer.provideMerge(Layer.fresh(store)));
+    layer(whole, { excludeTestServices: true, timeout: 180_000 })((it) => {
+      it.effect(`of ${set} comes out of SQL and of the reports with the counts of its raw files`, () =>
+        Effect.gen(function* () {
+          const report = yield* Report;
+          const { lastSequence } = yield* Effect.flatMap(EventLog, (log) => log.info);
+          const raw = countsOf(set, root);
+          const { toolCallOccurrences: toolCalls, outcomes, threads, tokens } = raw;
+          const messages = Object.fromEntries(Object.entries(raw.messages).toSorted());
+          assert.deepStrictEqual(yield* inSql, { threads, messages, toolCalls, outcomes, tokens });
+          const { costUsd, events, ...reported } = yield* inReports;
+          assert.deepStrictEqual(reported, { toolCalls, outcomes, tokens });
+          assert.strictEqual(events, lastSequence);
+          yield* holdEachRow(raw);
+          if (set === "pi-session") {
+            assert.isAbove(costUsd, 1);
+            assert.approximately(costUsd, rawCostOfPi(root), 1e-6);
+          }
+          assert.strictEqual(report.eventsAppended, lastSequence);
+          assert.deepStrictEqual(report.refused, []);
+        }),
+      );
+
+      if (set === "claude-code-entire")
+        it.effect(
+          "has the percentiles of each tool, and who read and wrote each file, as the raw files give them",
+          () => holdPercentiles(join(root, set)),
+        );
+
+      if (set === "claude-code-entire" || set === "gemini-cli-entire")
+        it.effect(
+          `has the estimated cost of each model of ${set}, by the raw tokens, and no task nor session of ours`,
+          () => holdEstimates(set, root),
+        );
+    });
   }
 });

@@ -49,6 +49,18 @@ describe("the outline of a JSON text", () => {
     assert.strictEqual(compact(bytes).toString("utf8"), JSON.stringify(value));
   });
 
+  it("ends at a bound of its parts, because a long list of numbers has as many as take all memory", () => {
+    const text = Buffer.from(`{"messages":[${"0,".repeat(500)}0]}`);
+    const outline = new JsonOutline(chatParts, 400);
+    outline.push(text);
+    assert.deepStrictEqual([outline.isFull, outline.roots[0]?.parts?.[0]?.parts?.length], [true, 399]);
+    assert.match(outline.problem ?? "", /too many values/);
+    const whole = new JsonOutline(chatParts, 503);
+    whole.push(text);
+    whole.end();
+    assert.deepStrictEqual([whole.isFull, whole.problem], [false, undefined]);
+  });
+
   it("names what is wrong, and when it only ends too early", () => {
     const problem = (text: string): readonly [string | undefined, boolean] => {
       const outline = outlineOf(Buffer.from(text), chatParts);

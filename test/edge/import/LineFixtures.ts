@@ -371,6 +371,86 @@ export const fixtures: ReadonlyArray<LineFixture> = [
     counts: { messages: { user: 1, assistant: 2, tool: 1 }, calls: 1, results: 1, input: 9, output: 4 },
   },
   {
+    format: "kimi-code",
+    path: "sessions/wd_app/session_1/agents/main/wire.jsonl",
+    thread: "session_1",
+    cwd: "/home/ana/app",
+    lines: [
+      { type: "metadata", protocol_version: "1.5", created_at: millis(0) },
+      { type: "config.update", cwd: "/home/ana/app", profileName: "agent", time: millis(0) },
+      { type: "turn.prompt", input: [{ type: "text", text: "list" }], origin: { kind: "user" }, time: millis(1) },
+      {
+        type: "context.append_message",
+        message: { role: "user", content: [{ type: "text", text: "list" }], toolCalls: [] },
+        time: millis(1),
+      },
+      {
+        type: "context.append_loop_event",
+        event: { type: "tool.call", stepUuid: "s1", toolCallId: "c1", name: "Bash", args: { command: "ls" } },
+        time: millis(2),
+      },
+      {
+        type: "context.append_loop_event",
+        event: { type: "tool.result", toolCallId: "c1", result: { output: "a b" } },
+        time: millis(3),
+      },
+      {
+        type: "usage.record",
+        model: "kimi-k2",
+        usage: { inputOther: 9, output: 4, inputCacheRead: 2, inputCacheCreation: 0 },
+        time: millis(4),
+      },
+      {
+        type: "context.append_loop_event",
+        event: { type: "content.part", stepUuid: "s2", part: { type: "text", text: "Two files." } },
+        time: millis(5),
+      },
+    ],
+    counts: { messages: { user: 1, assistant: 2, tool: 1 }, calls: 1, results: 1, input: 9, output: 4 },
+  },
+  {
+    format: "kiro-lines",
+    path: `sessions/cli/${uuid(77)}.jsonl`,
+    thread: uuid(77),
+    lines: [
+      {
+        version: "v1",
+        kind: "Prompt",
+        data: { message_id: "k1", content: [{ kind: "text", data: "list" }], meta: { timestamp: millis(1) / 1000 } },
+      },
+      {
+        version: "v1",
+        kind: "AssistantMessage",
+        data: {
+          message_id: "k2",
+          content: [
+            { kind: "text", data: "" },
+            { kind: "toolUse", data: { toolUseId: "t1", name: "shell", input: { command: "ls" } } },
+          ],
+        },
+      },
+      {
+        version: "v1",
+        kind: "ToolResults",
+        data: {
+          message_id: "k3",
+          content: [
+            {
+              kind: "toolResult",
+              data: { toolUseId: "t1", content: [{ kind: "json", data: { stdout: "a b" } }], status: "success" },
+            },
+          ],
+        },
+      },
+      {
+        version: "v1",
+        kind: "AssistantMessage",
+        data: { message_id: "k4", content: [{ kind: "text", data: "Two files." }] },
+      },
+    ],
+    counts: { messages: { user: 1, assistant: 2, tool: 1 }, calls: 1, results: 1, input: 0, output: 0 },
+  },
+  {
     format: "vscode-chat",
     path: `workspaceStorage/ab/chatSessions/${uuid(9)}.jsonl`,
     thread: uuid(9),

@@ -120,6 +120,17 @@ describe("an import with stamps", () => {
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 
+  it.live("begins a file of stamps anew that is damaged from its first byte on", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({});
+      const file = join(folder, "imports.db");
+      writeFileSync(file, "no database at all, and long enough to be looked at as one. ".repeat(40));
+      const stamp = { path: "/a", fingerprint: "f", format: "pi", entries: 3, reason: null };
+      yield* Effect.scoped(Effect.map(stampsIn(folder), (stamps) => stamps.keep([stamp], 0)));
+      assert.deepInclude((yield* stampsIn(folder)).find("/a", "f"), { entries: 3 });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
   it.live("gives no stamp to a file whose entries the log refused, whenever it refused them", () =>
     Effect.gen(function* () {
       const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 20), "b.jsonl": claudeLines("t", 0, 20) });

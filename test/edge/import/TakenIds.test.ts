@@ -77,4 +77,24 @@ describe("ids that somebody has taken before", () => {
       assert.match(report.refused[0]?.reason ?? "", /3 entries are not taken by the log: never/);
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
+
+  it.live("what it refuses once is appended by the next import, also where it took what comes behind it", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "long.jsonl": claudeLines("long", 0, 1200) });
+      let batches = 0;
+      const refusing = withLog((log) => ({
+        appendAll: (batch) => {
+          batches++;
+          // The first batch under its own ids, and then under their second ones.
+          return batches <= 2 ? Effect.fail(new AppendRefused({ reason: "too large" })) : log.appendAll(batch);
+        },
+      }));
+      const first = yield* importAll(folder).pipe(refusing);
+      assert.match(first.refused[0]?.reason ?? "", /entries are not taken by the log: too large/);
+      assert.isBelow(first.eventsAppended, 1200);
+      const second = yield* importAll(folder);
+      assert.strictEqual(first.eventsAppended + second.eventsAppended, 1200);
+      assert.lengthOf(new Set((yield* exported("long")).split("\n")), 1201);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
 });

@@ -30,17 +30,20 @@ export const write = Effect.fnUntraced(function* (file: string, content: string 
 export const importAll = (paths: string | ReadonlyArray<string>, options: Omit<ImportOptions, "paths"> = {}) =>
   importPaths({ paths: typeof paths === "string" ? [paths] : paths, ...options });
 
-/** Every event of the log, in order. */
-export const events = Effect.gen(function* () {
+/** Events of the log behind a sequence, in order. */
+export const eventsAfter = Effect.fnUntraced(function* (after: number) {
   const log = yield* EventLog;
   const { lastSequence } = yield* log.info;
-  if (lastSequence === 0) return [];
-  const entries = yield* log.follow({ after: 0 }).pipe(
+  if (lastSequence <= after) return [];
+  const entries = yield* log.follow({ after }).pipe(
     Stream.takeUntil(({ sequence }) => sequence >= lastSequence),
     Stream.runCollect,
   );
   return [...entries].filter((entry): entry is RecordedEvent => !isMisfit(entry));
 });
+
+/** Every event of the log, in order. */
+export const events = eventsAfter(0);
 
 /** The ids of the threads in the log, in the order of their first events. */
 export const threads = Effect.map(events, (all) => [

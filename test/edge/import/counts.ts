@@ -4,25 +4,31 @@
  * in threads where nobody tells it first-hand.
  */
 import { Effect, Result } from "effect";
+import type { RecordedEvent } from "../../../src/domain/Event.ts";
 import type { Fact } from "../../../src/domain/Fact.ts";
 import { factsOf } from "../../../src/domain/Interpret.ts";
 import { type Carry, noCarry } from "../../../src/domain/interpret/Interpreter.ts";
 import type { Counts } from "./LineFixtures.ts";
 import { events } from "./World.ts";
 
-/** The facts of each thread, in order. */
-export const factsByThread = Effect.map(events, (all) => {
+/** The facts of each of these events' threads, in order. */
+export const factsIn = (given: ReadonlyArray<RecordedEvent>): ReadonlyMap<string, ReadonlyArray<Fact>> => {
   const carries = new Map<string, Carry>();
   const told = new Map<string, Array<Fact>>();
-  for (const event of all) {
+  for (const event of given) {
     if (event.history.kind !== "thread") continue;
     const { id } = event.history;
     const { carry, facts } = Result.getOrThrow(factsOf(event, carries.get(id) ?? noCarry));
     if (carry !== undefined) carries.set(id, carry);
-    told.set(id, [...(told.get(id) ?? []), ...facts]);
+    const own = told.get(id);
+    if (own === undefined) told.set(id, [...facts]);
+    else own.push(...facts);
   }
   return told;
-});
+};
+
+/** The facts of each thread of the log, in order. */
+export const factsByThread = Effect.map(events, factsIn);
 
 const firstHand = <F extends Fact & { readonly secondHand?: boolean | undefined }>(facts: ReadonlyArray<F>) => {
   const own = facts.filter(({ secondHand }) => secondHand !== true);

@@ -23,7 +23,7 @@ describe("twenty questions over real transcripts", () => {
     plain("SKIPPED: set RECOLLECT_TEST_DATA to the folder of the real transcripts", ({ skip }) => skip());
     return;
   }
-  layer(world, { excludeTestServices: true, timeout: 60_000 })((it) => {
+  layer(world, { excludeTestServices: true, timeout: 120_000 })((it) => {
     it.effect(
       "are answered by a client that sees names, descriptions and answers only, in three calls and 15,000 tokens each",
       () =>
@@ -54,7 +54,7 @@ describe("twenty questions over real transcripts", () => {
             `20 questions: ${sum(({ calls }) => calls)} calls, ${sum(({ tokens }) => tokens)} tokens, at most ${most}; the tools themselves ${tokensIn(JSON.stringify(tools))}`,
           );
         }).pipe(Effect.scoped),
-      60_000,
+      120_000,
     );
   });
 });

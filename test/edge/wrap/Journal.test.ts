@@ -4,7 +4,10 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Fiber, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
 import * as Journal from "../../../src/edge/wrap/Journal.ts";
 import * as Replay from "../../../src/edge/wrap/Replay.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -87,6 +90,18 @@ describe("a journal", () => {
   );
 });
 
+it("a journal whose first length is damaged is none, and takes no memory", () => {
+  const folder = mkdtempSync(join(tmpdir(), "recollect-journal-"));
+  try {
+    const frame = Buffer.alloc(25);
+    frame.writeUInt32BE(4_000_000_000, 17);
+    writeFileSync(join(folder, "j"), frame);
+    assert.isUndefined(Journal.open(join(folder, "j")));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
   it.effect(
     "that was killed in its first moment is recorded from its journal, once, by whoever comes next",
@@ -102,6 +117,29 @@ layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
         const all = Effect.map(recorded(before), (found) => found.ok === 3 && found.ended === 1);
         yield* World.until(all).pipe(Effect.provide(drained(data, url)));
         assert.deepStrictEqual(yield* recorded(before), { sessions: 1, calls: 3, ok: 3, ended: 1 });
+      }),
+    120_000,
+  );
+
+  it.effect(
+    "is recorded although the journal before it cannot be",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.NatsServer;
+        const data = yield* World.temporaryFolder;
+        yield* Effect.promise(() => session({ data, url, calls: 1, kill: true }));
+        const [good = ""] = Journal.journals(data);
+        // Of a process that is gone, and with nothing of what a session is.
+        const header = { recollect: "wrap", version: 1, pid: 999_999_999, commandLine: "", options: null };
+        const payload = Buffer.from(JSON.stringify(header));
+        const frame = Buffer.alloc(25);
+        frame.writeUInt32BE(payload.byteLength, 17);
+        frame.writeUInt32BE(crc32(payload), 21);
+        const first = join(dirname(good), `0-${basename(good)}`);
+        writeFileSync(first, Buffer.concat([frame, payload]));
+        assert.strictEqual(Journal.journals(data)[0], first);
+        assert.strictEqual(yield* Replay.all(data), 1);
+        assert.deepStrictEqual(Journal.journals(data), [first]);
       }),
     120_000,
   );

@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
+import type { NatsConnection } from "../../../src/log/connection/NatsConnectionNats.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as Backup from "../../../src/projection/backup/Backup.ts";
 import * as Restore from "../../../src/projection/backup/Restore.ts";
@@ -122,6 +123,41 @@ describe("a backup", { timeout: 60_000 }, () => {
       assert.isFalse(existsSync(back));
       const proven = yield* Restore.prove(into, onProgress).pipe(Effect.provide(NodeServices.layer), quietly);
       assert.deepStrictEqual(proven.faults, []);
+    }),
+  );
+
+  it.live("is made by one run at a time: a second one is refused, and takes nothing from the first", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(10);
+      const { into } = yield* folders;
+      const { manifest, second } = yield* withLog(
+        root,
+        Effect.gen(function* () {
+          const context = yield* Effect.context<NatsConnection>();
+          let outcome: Promise<string> | undefined;
+          const meanwhile = Effect.promise(async () => {
+            outcome ??= Effect.runPromiseWith(context)(
+              backup(root, into).pipe(
+                Effect.match({ onFailure: ({ message }) => message, onSuccess: () => "a second backup was made" }),
+              ),
+            );
+            await outcome;
+          });
+          const first = yield* Backup.backup({
+            folder: World.folderOf(root),
+            stream: "RECOLLECT",
+            into,
+            withKeys: false,
+            version: "test",
+            onProgress: () => meanwhile,
+          });
+          return { manifest: first.manifest, second: yield* Effect.promise(async () => outcome) };
+        }),
+      );
+      assert.deepStrictEqual(yield* Restore.faults(into, manifest, onProgress), []);
+      assert.match(second ?? "", /Another backup into .* runs now/);
+      // The next one is none the worse for it.
+      assert.deepInclude(yield* withLog(root, backup(root, into)), { added: 0 });
     }),
   );
 

@@ -45,7 +45,7 @@ const compressedFolder = Effect.fnUntraced(function* (
   return { root, text, before: yield* withLog(root, work) };
 });
 
-describe("healing", { timeout: 60_000 }, () => {
+describe("healing", { timeout: 120_000 }, () => {
   it.live("says that there is nothing to do where stream and ledger are whole, and does nothing", () =>
     Effect.gen(function* () {
       const { root } = yield* folderWith(20);

@@ -20,7 +20,7 @@ import * as Projector from "../../../src/projection/Projector.ts";
 import { rebuild } from "../../../src/projection/rebuild/Rebuild.ts";
 import { verify } from "../../../src/projection/verify/Verify.ts";
 import * as NatsServer from "../../support/NatsServer.ts";
-import { temporaryFolder } from "../World.ts";
+import { putEmpty, temporaryFolder } from "../World.ts";
 
 export const saying = (name: string, text = name): NewEvent => ({
   id: fromContent(name),
@@ -75,6 +75,7 @@ export const withLog = <A, E, R>(root: string, work: Effect.Effect<A, E, R>) =>
 export const project = (root: string) =>
   Effect.scoped(
     Effect.gen(function* () {
+      yield* putEmpty(folderOf(root).database);
       const projector = yield* Projector.make({ path: folderOf(root).database, projections: readModels });
       const { lastSequence } = yield* Effect.flatMap(EventLog, (log) => log.info);
       yield* projector.awaitSequence(lastSequence);

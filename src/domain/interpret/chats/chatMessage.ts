@@ -3,7 +3,7 @@
  *
  * Room: domain.
  *
- * A call's key is thread, id and the entry that asked: ids are used again for other calls inside one conversation
+ * A call's key is thread, id and the message that asked: ids are used again for other calls inside one conversation
  * (tau-bench: 1,024 calls, 955 pairs of thread and id). A result joins the nearest call before it that waits under its id.
  */
 import type { Part } from "../../thread/Content.ts";
@@ -116,7 +116,7 @@ export const chatMessage = (
   const keyed = asked.map((call) => {
     const earlier = uses.get(call.callId) ?? 0;
     uses.set(call.callId, earlier + 1);
-    const mark = `${memo(context.eventId)}${earlier === 0 ? "" : ` ${earlier}`}`;
+    const mark = `${memo(messageId)}${earlier === 0 ? "" : ` ${earlier}`}`;
     return { ...call, mark, callKey: `${threadKey(context.threadId, call.callId)} ${mark}` };
   });
   const facts: Array<Fact> = [];

@@ -265,9 +265,11 @@ export const claudeCode: Interpreter = {
       const tag = stringAt(entry, "tag");
       return { facts: tag === undefined || tag === "" ? [noted(type)] : [threadDescribed({ tagsAdded: [tag] })] };
     }
-    if (type !== "system" && type !== "progress" && !notices.has(type)) return { facts: [notUnderstood(format, type)] };
-    const facts: Array<Fact> = [];
+    const isKnown = type === "system" || type === "progress" || notices.has(type);
+    // A line of a newer version has its place in the tree all the same.
+    const facts: Array<Fact> = isKnown ? [] : [notUnderstood(format, type)];
     const after = surroundings(entry, context, carry, facts);
+    if (!isKnown) return { facts, carry: followed(entry, context, after, { facts, isTurn: false }).carry };
     const attachment = objectAt(entry, "attachment");
     if (attachment !== undefined && stringAt(attachment, "type") === "queued_command") {
       const queued = takeQueued(after, attachment["prompt"]);

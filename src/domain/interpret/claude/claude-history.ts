@@ -8,6 +8,7 @@
  */
 import type { Part } from "../../thread/Content.ts";
 import type { Fact } from "../../Fact.ts";
+import { isTypedCommand } from "../../thread/MessageKind.ts";
 import { isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
 import { describe } from "../describe.ts";
 import { notUnderstood } from "../facts.ts";
@@ -37,6 +38,7 @@ export const claudeHistory: Interpreter = {
       messageId: context.eventId,
       segment: "",
       role: "user",
+      kind: isTypedCommand(text) ? "command" : undefined,
       parts: [{ type: "text", text }, ...pasted(entry)],
       secondHand: true,
     });

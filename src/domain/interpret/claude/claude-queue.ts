@@ -9,6 +9,7 @@
  * the words back to the editor: they were never said to the agent.
  */
 import type { Fact } from "../../Fact.ts";
+import { isTypedCommand } from "../../thread/MessageKind.ts";
 import { type JsonObject, type JsonValue, stringAt } from "../../Json.ts";
 import type { Carry, EntryContext, Interpretation } from "../Interpreter.ts";
 import { noted } from "../facts.ts";
@@ -23,10 +24,6 @@ const left = "l";
 const longest = 12;
 
 const textOf = (content: JsonValue | undefined): string => wordsOf(content).join("\n").trim();
-
-/** The kind that its role and words do not say: a queue takes commands to the program as they are typed. */
-const kindOfQueued = (text: string): "command" | undefined =>
-  /^[/!][\w:-]+(?:\s|$)/.test(text) ? "command" : undefined;
 
 const withQueue = (carry: Carry, queue: ReadonlyArray<Pair>): Carry => withList(carry, "queue", queue.slice(-longest));
 
@@ -65,7 +62,8 @@ const message = (messageId: string, content: JsonValue | undefined, more: object
   messageId,
   segment: "",
   role: "user",
-  kind: kindOfQueued(textOf(content)),
+  // A queue takes commands to the program as they are typed.
+  kind: isTypedCommand(textOf(content)) ? "command" : undefined,
   parts: partsOf(content),
   ...more,
 });

@@ -9,6 +9,7 @@
  */
 import { headOf } from "../../Truncate.ts";
 import type { Fact } from "../../Fact.ts";
+import { isNotice } from "../../thread/MessageKind.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../../Json.ts";
 import { type Failure, threadKey, toolCalled, toolReturned } from "../calls.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood, parsed, serverOf, thought } from "../facts.ts";
@@ -203,11 +204,6 @@ const called = (item: JsonObject, type: string, context: EntryContext): Readonly
   return facts;
 };
 
-/** True when a user's message was put there by Codex: the environment, the project's instructions. */
-const isInjected = (text: string): boolean =>
-  /^<(?:environment_context|user_instructions|permissions|skills_instructions|turn_aborted)\b/.test(text) ||
-  text.startsWith("# AGENTS.md instructions");
-
 const message = (
   item: JsonObject,
   carry: Carry,
@@ -216,8 +212,9 @@ const message = (
 ): Interpretation => {
   const role = stringAt(item, "role") ?? "";
   const assistant = role === "assistant";
-  const isMeta =
-    role === "developer" || (role === "user" && isInjected(wordsOf(arrayAt(item, "content").slice(0, 1))[0] ?? ""));
+  const words = wordsOf(item["content"]);
+  // Put there by Codex: the environment, the project's instructions.
+  const isMeta = role === "developer" || (role === "user" && words.length > 0 && words.every(isNotice));
   const isPrompt = role === "user" && !isMeta;
   const named = nameMessage(item, carry, { at, isPrompt });
   const messageId = idAt(item, "id") ?? named.messageId;

@@ -7,6 +7,7 @@
  * Usage stands on the message, where a provider gave it.
  */
 import type { Fact } from "../../Fact.ts";
+import { shortId } from "../../Truncate.ts";
 import { arrayAt, countAt, isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
 import { answerCall, threadKey, toolReturned } from "../calls.ts";
 import { chatMessage } from "../chats/chatMessage.ts";
@@ -18,7 +19,9 @@ import { documentInterpreter } from "../documents.ts";
 const format = "continue";
 
 const message = (item: JsonObject, said: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
-  const { toolCallId, toolCalls, ...rest } = said;
+  const { toolCallId, toolCalls, id: _id, ...rest } = said;
+  // An element is written again when its calls have been answered: it stays the same message.
+  const messageId = idAt(said, "id") ?? context.eventId;
   const model = stringAt(arrayAt(item, "promptLogs")[0] ?? null, "modelTitle");
   const told = chatMessage(
     {
@@ -28,7 +31,7 @@ const message = (item: JsonObject, said: JsonObject, context: EntryContext, carr
     },
     context,
     carry,
-    { model: stringAt(said, "role") === "assistant" ? model : undefined },
+    { messageId, model: stringAt(said, "role") === "assistant" ? model : undefined },
   );
   const facts: Array<Fact> = [...told.facts];
   let after = told.carry ?? carry;
@@ -52,9 +55,9 @@ const message = (item: JsonObject, said: JsonObject, context: EntryContext, carr
   if (input !== undefined || output !== undefined)
     facts.push({
       _tag: "TokensUsed",
-      usageKey: `${context.threadId} ${context.eventId}`,
-      providerMessageId: context.eventId,
-      messageId: context.eventId,
+      usageKey: `${context.threadId} ${shortId(messageId)}`,
+      providerMessageId: messageId,
+      messageId,
       model,
       usage: { input: input ?? null, output: output ?? null, cacheInInput: true },
     });

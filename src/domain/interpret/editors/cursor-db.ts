@@ -8,10 +8,20 @@
  * - A bubble is one tool call at most (`toolFormerData`), with its result once it has one.
  * - Older composers hold their bubbles themselves (`conversation`); they are read from there.
  * - A count of tokens that is 0 was never taken.
+ * - Cost is that of the composer by model (`usageData`, in cents), which its row sums up as it goes on.
  */
 import type { Part } from "../../thread/Content.ts";
 import type { Fact } from "../../Fact.ts";
-import { arrayAt, countAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../Json.ts";
+import {
+  amountAt,
+  arrayAt,
+  countAt,
+  isObject,
+  type JsonObject,
+  type JsonValue,
+  objectAt,
+  stringAt,
+} from "../../Json.ts";
 import { type Failure, threadKey, toolCalled, toolReturned, toolUse } from "../calls.ts";
 import { describe } from "../describe.ts";
 import { argumentsValue, idAt, nameOf, noted, notUnderstood, parsed, sizeOf } from "../facts.ts";
@@ -85,6 +95,18 @@ const composer = (value: JsonObject, context: EntryContext, carry: Carry): Inter
     session: stringAt(value, "composerId"),
     model: stringAt(objectAt(value, "modelConfig"), "modelName"),
   });
+  for (const [model, spent] of Object.entries(objectAt(value, "usageData") ?? {})) {
+    const cents = amountAt(spent, "costInCents") ?? 0;
+    if (cents > 0)
+      facts.push({
+        _tag: "TokensUsed",
+        usageKey: `${context.threadId} composer ${model}`,
+        providerMessageId: `composer ${model}`,
+        model: model === "default" ? undefined : model,
+        usage: {},
+        costUsd: cents / 100,
+      });
+  }
   const inline = arrayAt(value, "conversation").flatMap((said: JsonValue) =>
     isObject(said) ? bubble(said, context) : [],
   );

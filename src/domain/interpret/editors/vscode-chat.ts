@@ -22,7 +22,16 @@ import { describe } from "../describe.ts";
 import { idAt, noted, notUnderstood } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
 import { memo, withList } from "../memory.ts";
-import { answerId, askedFacts, modelOf, pieceFacts, requestFacts, resultFacts } from "./vscodeRequest.ts";
+import {
+  answerId,
+  askedFacts,
+  countedFacts,
+  countNames,
+  modelOf,
+  pieceFacts,
+  requestFacts,
+  resultFacts,
+} from "./vscodeRequest.ts";
 
 const format = "vscode-chat";
 
@@ -128,6 +137,13 @@ const inRequest = (
     const facts = place === undefined ? resultFacts(value, requestId, model === "" ? undefined : model, context) : [];
     return { facts: [...facts, noted("mutation")] };
   }
+  if (countNames.has(key) && place === undefined)
+    return {
+      facts: [
+        ...countedFacts({ [key]: value }, requestId, model === "" ? undefined : model, context),
+        noted("mutation"),
+      ],
+    };
   return { facts: [noted("mutation")] };
 };
 

@@ -145,6 +145,47 @@ export const resultFacts = (
   return facts;
 };
 
+/** Fields of a request in which newer versions count its tokens. */
+export const countNames: ReadonlySet<string> = new Set(["promptTokens", "completionTokens", "modelTotals"]);
+
+/**
+ * Usage as it stands on the request itself: by model with the whole turn's sums, else of the request. The input there is
+ * that of the turn's last call, its output that of all of them.
+ */
+export const countedFacts = (
+  request: JsonObject,
+  requestId: string,
+  model: string | undefined,
+  { threadId }: EntryContext,
+): ReadonlyArray<Fact> => {
+  const about = { providerMessageId: requestId, messageId: answerId(requestId) };
+  const usageKey = `${threadId} ${shortId(requestId)}`;
+  const totals = arrayAt(request, "modelTotals");
+  if (totals.length > 0)
+    return totals.map((total): Fact => {
+      const own = stringAt(total, "model") ?? model;
+      const usage = {
+        input: countAt(total, "inputTokens") ?? null,
+        output: countAt(total, "outputTokens") ?? null,
+        cacheRead: countAt(total, "cachedTokens") ?? null,
+        cacheInInput: true,
+      };
+      // The first model has the key under which the request was counted while it ran.
+      return {
+        _tag: "TokensUsed",
+        ...about,
+        usageKey: total === totals[0] ? usageKey : `${usageKey} ${own}`,
+        model: own,
+        usage,
+      };
+    });
+  const input = countAt(request, "promptTokens");
+  const output = countAt(request, "completionTokens");
+  if (input === undefined && output === undefined) return [];
+  const usage = { input: input ?? null, output: output ?? null, cacheInInput: true };
+  return [{ _tag: "TokensUsed", ...about, usageKey, model, usage }];
+};
+
 export const modelOf = (request: JsonValue | undefined): string | undefined => stringAt(request, "modelId");
 
 /** Prompt of a person. */
@@ -166,5 +207,6 @@ export const requestFacts = (request: JsonObject, requestId: string, context: En
     ...askedFacts(request, requestId),
     ...arrayAt(request, "response").flatMap((piece, place) => pieceFacts(piece, place, { requestId, model, context })),
     ...resultFacts(request["result"], requestId, model, context),
+    ...countedFacts(request, requestId, model, context),
   ];
 };

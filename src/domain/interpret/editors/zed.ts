@@ -126,12 +126,17 @@ const older = (said: JsonObject, role: string, context: EntryContext): ReadonlyA
 const frame = (around: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
   const model = stringAt(objectAt(around, "model"), "model");
+  const parent = stringAt(objectAt(around, "subagent_context"), "parent_thread_id");
+  const [tree] = arrayAt(objectAt(around, "initial_project_snapshot"), "worktree_snapshots");
   const after = describe(facts, carry, {
     client: { name: format },
     title: stringAt(around, "title") ?? stringAt(around, "summary"),
     model,
     provider: stringAt(objectAt(around, "model"), "provider"),
-    parentThreadId: stringAt(objectAt(around, "subagent_context"), "parent_thread_id"),
+    cwd: stringAt(tree, "worktree_path") ?? stringAt(objectAt(around, "row"), "folder_paths")?.split("\n")[0],
+    branch: stringAt(objectAt(tree, "git_state"), "current_branch"),
+    parentThreadId: parent,
+    relation: parent === undefined ? undefined : "sub-agent",
   });
   const usage = tokensBeside(around["cumulative_token_usage"], anthropicUsage);
   if (usage !== undefined)

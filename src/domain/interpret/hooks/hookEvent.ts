@@ -54,8 +54,10 @@ const moments: Readonly<Record<string, HookMoment>> = {
   messagedisplay: "displayed",
 };
 
-export const momentOf = (event: string): HookMoment | undefined =>
-  moments[event.toLowerCase().replaceAll(/[^a-z]/g, "")];
+export const momentOf = (event: string): HookMoment | undefined => {
+  const name = event.toLowerCase().replaceAll(/[^a-z]/g, "");
+  return Object.hasOwn(moments, name) ? moments[name] : undefined;
+};
 
 const firstString = (entry: JsonObject, ...keys: ReadonlyArray<string>): string | undefined => {
   for (const key of keys) {

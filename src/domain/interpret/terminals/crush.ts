@@ -78,12 +78,17 @@ const read = (part: JsonValue, messageId: string, context: EntryContext): Read =
   }
 };
 
+const wordsIn = (parts: ReadonlyArray<Part>): string =>
+  parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
+
 const session = (row: JsonObject, { threadId }: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
+  const parent = stringAt(row, "parent_session_id");
   const after = describe(facts, carry, {
     client: { name: format },
     title: stringAt(row, "title"),
-    parentThreadId: stringAt(row, "parent_session_id"),
+    parentThreadId: parent,
+    relation: parent === undefined ? undefined : "sub-agent",
   });
   const costUsd = amountAt(row, "cost");
   if (costUsd !== undefined && costUsd > 0)
@@ -106,6 +111,9 @@ const message = (row: JsonObject, role: string, context: EntryContext, carry: Ca
   const parts = arrayAt(row, "parts");
   const pieces = parts.map((part) => read(part, messageId, context));
   const finish = parts.find((part) => stringAt(part, "type") === "finish");
+  // The summary is an answer of the model, and what the session goes on with. Its row is written again while it is streamed.
+  if (row["is_summary_message"] === 1 && finish !== undefined)
+    facts.push({ _tag: "Compacted", summary: wordsIn(pieces.flatMap((piece) => piece.parts)) });
   facts.push({
     _tag: "MessageSaid",
     messageId,
@@ -115,6 +123,8 @@ const message = (row: JsonObject, role: string, context: EntryContext, carry: Ca
     model: role === "assistant" ? model : undefined,
     provider: role === "assistant" ? provider : undefined,
     stopReason: stringAt(objectAt(finish, "data"), "reason"),
+    // A person's own command to the shell.
+    kind: parts.some((part) => stringAt(part, "type") === "shell_command") ? "command" : undefined,
   });
   for (const piece of pieces) facts.push(...piece.facts);
   return { facts, carry: after };

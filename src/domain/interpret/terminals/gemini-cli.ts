@@ -16,6 +16,8 @@ import { type Failure, toolCalled, toolReturned, toolUse } from "../calls.ts";
 import { describe } from "../describe.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
+import { memo } from "../memory.ts";
+import { parentByName } from "../nested.ts";
 import { imageAt, partsOf, wordsOf } from "../parts.ts";
 import { goBack, pathOf } from "../paths.ts";
 import { tokensInside } from "../tokens.ts";
@@ -127,18 +129,29 @@ const message = (said: JsonObject, role: string, context: EntryContext, carry: C
   return { facts, carry: after };
 };
 
+/** The summary with which the messages begin after a compression: they are written anew then, and whenever one is changed. */
+const compressed = (set: JsonObject): string | undefined => {
+  const [first] = arrayAt(set, "messages");
+  const said = wordsOf(isObject(first) ? first["content"] : undefined).join("\n");
+  return said.includes("<state_snapshot>") ? said : undefined;
+};
+
 /** The object around the messages, the first line of version 0.40, and its updates (`$set`). */
-const frame = (around: JsonObject, carry: Carry): Interpretation => {
+const frame = (around: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
   const set = objectAt(around, "$set") ?? around;
+  const summary = objectAt(around, "$set") === undefined ? undefined : compressed(set);
+  const isNew = summary !== undefined && memo(summary) !== carry["compressed"];
+  if (isNew) facts.push({ _tag: "Compacted", summary });
   const after = describe(facts, carry, {
     client: objectAt(around, "$set") === undefined ? { name: format } : undefined,
     title: stringAt(set, "summary"),
     model: stringAt(objectAt(set, "meta"), "model"),
     session: stringAt(set, "sessionId"),
+    ...(stringAt(set, "kind") === "subagent" ? parentByName(context.threadId) : {}),
   });
   facts.push(noted(objectAt(around, "$set") === undefined ? "conversation" : "update"));
-  return { facts, carry: after };
+  return { facts, carry: isNew ? { ...after, compressed: memo(summary) } : after };
 };
 
 export const geminiCli: Interpreter = {
@@ -156,7 +169,7 @@ export const geminiCli: Interpreter = {
       context.place === "frame" ||
       (type === undefined && (entry["$set"] !== undefined || entry["sessionId"] !== undefined))
     ) {
-      return frame(entry, carry);
+      return frame(entry, context, carry);
     }
     const role = Object.hasOwn(roles, type ?? "") ? roles[type ?? ""] : undefined;
     if (role !== undefined) return message(entry, role, context, carry);

@@ -4,10 +4,12 @@
  * Room: domain.
  *
  * Usage is that of the whole session, which its row sums up as it goes on. Messages that only the model sees are words of
- * the program.
+ * the program. A session that is copied keeps the ids and times of its messages: they count once.
  */
 import { arrayAt, isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
 import type { Fact } from "../../Fact.ts";
+import { timeOf } from "../../EntryTimes.ts";
+import { twins } from "../copies.ts";
 import { describe } from "../describe.ts";
 import { nameOf, noted, notUnderstood } from "../facts.ts";
 import { gooseUsage } from "./goose.ts";
@@ -20,12 +22,16 @@ const session = (row: JsonObject, context: EntryContext, carry: Carry): Interpre
   const facts: Array<Fact> = [];
   const name = stringAt(row, "name");
   const model = stringAt(objectAt(row, "model_config_json"), "model_name");
+  const parent = stringAt(row, "parent_session_id");
+  const isSubAgent = stringAt(row, "session_type") === "sub_agent";
   const after = describe(facts, carry, {
     client: { name: "goose" },
     title: name === undefined || name === "" ? stringAt(row, "description") : name,
     cwd: stringAt(row, "working_dir"),
     provider: stringAt(row, "provider_name"),
     model,
+    parentThreadId: parent,
+    relation: parent !== undefined && isSubAgent ? "sub-agent" : undefined,
   });
   return { facts: [...facts, ...gooseUsage(row, context.threadId, model), noted("session")], carry: after };
 };
@@ -34,7 +40,12 @@ const message = (row: JsonObject, role: string, context: EntryContext): Readonly
   const messageId = `message ${String(row["message_id"] ?? row["id"] ?? context.eventId)}`;
   const { parts, facts } = gooseContent(arrayAt(row, "content_json"), messageId, context);
   const isHidden = objectAt(row, "metadata_json")?.["userVisible"] === false;
-  return [{ _tag: "MessageSaid", messageId, segment: "", role, parts, isMeta: isHidden ? true : undefined }, ...facts];
+  const told: ReadonlyArray<Fact> = [
+    { _tag: "MessageSaid", messageId, segment: "", role, parts, isMeta: isHidden ? true : undefined },
+    ...facts,
+  ];
+  const at = timeOf(row);
+  return twins(told, at === undefined || row["message_id"] === undefined ? undefined : `goose ${at} ${messageId}`);
 };
 
 export const gooseDb: Interpreter = {

@@ -8,7 +8,7 @@
  * `accumulated_…`, of the whole session: the sums are counted, once a session.
  */
 import type { Fact } from "../../Fact.ts";
-import { arrayAt, countAt, isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
+import { amountAt, arrayAt, countAt, isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
 import { describe } from "../describe.ts";
 import { idAt, noted, notUnderstood } from "../facts.ts";
 import { gooseContent } from "./gooseMessage.ts";
@@ -18,8 +18,9 @@ const format = "goose";
 
 /** The usage of a whole session: all that Goose keeps. */
 export const gooseUsage = (row: JsonObject, threadId: string, model: string | undefined): ReadonlyArray<Fact> => {
-  const input = countAt(row, "accumulated_input_tokens") ?? countAt(row, "input_tokens");
-  const output = countAt(row, "accumulated_output_tokens") ?? countAt(row, "output_tokens");
+  const sum = (name: string): number | undefined => countAt(row, `accumulated_${name}`) ?? countAt(row, name);
+  const input = sum("input_tokens");
+  const output = sum("output_tokens");
   if (input === undefined && output === undefined) return [];
   return [
     {
@@ -27,7 +28,14 @@ export const gooseUsage = (row: JsonObject, threadId: string, model: string | un
       usageKey: `${threadId} session`,
       providerMessageId: "session",
       model,
-      usage: { input: input ?? null, output: output ?? null, cacheInInput: true },
+      usage: {
+        input: input ?? null,
+        output: output ?? null,
+        cacheRead: sum("cache_read_tokens") ?? null,
+        cacheWrite: sum("cache_write_tokens") ?? null,
+        cacheInInput: true,
+      },
+      costUsd: amountAt(row, "accumulated_cost"),
     },
   ];
 };

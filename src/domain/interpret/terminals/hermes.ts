@@ -25,6 +25,7 @@ const session = (row: JsonObject, context: EntryContext, carry: Carry): Interpre
     provider: stringAt(row, "billing_provider"),
     parentThreadId: stringAt(row, "parent_session_id"),
     cwd: stringAt(row, "cwd"),
+    branch: stringAt(row, "git_branch"),
   });
   const usage = {
     input: countAt(row, "input_tokens") ?? null,

@@ -9,14 +9,31 @@
  * - A turn's words come in pieces (`ContentPart`, `ToolCallPart`): each is a segment of the message of its step. A call's
  *   arguments may come in pieces too; the pieces behind the first are in the entries alone.
  * - Counts of tokens are those of `StatusUpdate`, one for each message of the provider.
+ * - A sub-agent has a wire of its own, `subagents/<agent>/wire.jsonl`, and its calls and tokens stand in its parent's wire too
+ *   (`SubagentEvent`): they count in its own where that is here. Older versions have them in the parent's alone, words
+ *   included.
+ * - A fork begins with copies of its session's lines, times included: they count once.
  */
 import type { Part } from "../../thread/Content.ts";
 import type { Fact } from "../../Fact.ts";
-import { countAt, flagAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../Json.ts";
+import {
+  countAt,
+  flagAt,
+  isObject,
+  type JsonObject,
+  type JsonValue,
+  numberAt,
+  objectAt,
+  stringAt,
+} from "../../Json.ts";
 import { threadKey, toolCalled, toolReturned, toolUse } from "../calls.ts";
 import { chatMessage } from "../chats/chatMessage.ts";
+import { copiedFrom, movedKeys, twins } from "../copies.ts";
+import { describe } from "../describe.ts";
 import { idAt, nameOf, noted, notUnderstood, sizeOf } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
+import { memo } from "../memory.ts";
+import { parentByName } from "../nested.ts";
 import { partsOf, wordsOf } from "../parts.ts";
 
 const format = "kimi";
@@ -24,19 +41,25 @@ const format = "kimi";
 const notices: ReadonlySet<string> = new Set([
   "TurnEnd",
   "StepInterrupted",
+  "StepRetry",
   "CompactionBegin",
-  "CompactionEnd",
   "MCPLoadingBegin",
   "MCPLoadingEnd",
   "ToolCallPart",
   "ApprovalRequest",
   "ApprovalRequestResolved",
   "ApprovalResponse",
-  "SubagentEvent",
   "ToolCallRequest",
   "QuestionRequest",
+  "QuestionResponse",
   "HookTriggered",
   "HookResolved",
+  "HookRequest",
+  "HookResponse",
+  "Notification",
+  "PlanDisplay",
+  "BtwBegin",
+  "BtwEnd",
 ]);
 
 /** The answer that is being given: its id is that of the first piece since the last step or turn began. */
@@ -118,6 +141,41 @@ const counted = (payload: JsonObject, context: EntryContext): ReadonlyArray<Fact
   ];
 };
 
+/** Sub-agents whose open answers are remembered. */
+const mostAgents = 8;
+
+/** Deeds of a sub-agent, as its parent's wire has them. */
+const ofSubAgent = (payload: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
+  const event = objectAt(payload, "event") ?? {};
+  const agent = idAt(payload, "agent_id");
+  const answers = objectAt(carry, "inside") ?? {};
+  const key = memo(agent ?? idAt(payload, "parent_tool_call_id") ?? idAt(payload, "task_tool_call_id") ?? "");
+  const told = wire(event, context, { answer: answers[key] ?? "" });
+  const inner = told.facts.map((fact): Fact =>
+    fact._tag === "MessageSaid" || fact._tag === "TokensUsed" ? { ...fact, isSidechain: true } : fact,
+  );
+  // One sub-agent at a time, as a rule; of several at once the newest few are remembered.
+  const kept = Object.entries(answers).filter(([name]) => name !== key);
+  const inside = Object.fromEntries([
+    ...kept.slice(1 - mostAgents),
+    [key, told.carry?.["answer"] ?? answers[key] ?? ""],
+  ]);
+  const after: Carry = { ...carry, inside };
+  if (agent === undefined) return { facts: inner, carry: after };
+  const there = `${context.threadId}/${agent}`;
+  return {
+    facts: copiedFrom(
+      inner.map((fact) =>
+        fact._tag === "MessageSaid"
+          ? noted("SubagentEvent", fact.parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n"))
+          : fact,
+      ),
+      movedKeys(context.threadId, there),
+    ),
+    carry: after,
+  };
+};
+
 const wire = (message: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const type = nameOf(message["type"]);
   const payload = objectAt(message, "payload") ?? {};
@@ -135,9 +193,21 @@ const wire = (message: JsonObject, context: EntryContext, carry: Carry): Interpr
       return { facts: answered(payload, context) };
     case "StatusUpdate":
       return { facts: counted(payload, context) };
+    case "SubagentEvent":
+      return ofSubAgent(payload, context, carry);
+    case "CompactionEnd":
+      return { facts: [{ _tag: "Compacted" }, noted(type)] };
     default:
       return { facts: [notices.has(type) ? noted(type) : notUnderstood(format, type)] };
   }
+};
+
+/** Name of a line in every session that it was copied into. Times are of microseconds. */
+const lineName = (line: JsonObject, message: JsonObject): string | undefined => {
+  const at = numberAt(line, "timestamp");
+  const payload = objectAt(message, "payload");
+  const own = idAt(payload, "id") ?? idAt(payload, "tool_call_id") ?? "";
+  return at === undefined ? undefined : `kimi ${at} ${nameOf(message["type"])} ${memo(own)}`;
 };
 
 export const kimi: Interpreter = {
@@ -145,9 +215,17 @@ export const kimi: Interpreter = {
   interpret: (entry, context, carry) => {
     if (!isObject(entry)) return { facts: [notUnderstood(format, "line that is no object")] };
     const message = objectAt(entry, "message");
-    if (message !== undefined) return wire(message, context, carry);
+    if (message !== undefined) {
+      const told = wire(message, context, carry);
+      return { ...told, facts: twins(told.facts, lineName(entry, message)) };
+    }
+    if (entry["type"] === "metadata") {
+      const facts: Array<Fact> = [];
+      const after = describe(facts, carry, parentByName(context.threadId));
+      return { facts: [...facts, noted("metadata")], carry: after };
+    }
     const role = stringAt(entry, "role");
-    if (role?.startsWith("_") === true || entry["type"] === "metadata") return { facts: [noted(role ?? "metadata")] };
+    if (role?.startsWith("_") === true) return { facts: [noted(role)] };
     if (role === undefined) return { facts: [notUnderstood(format, nameOf(entry["type"]))] };
     const told = chatMessage(entry, context, carry);
     return { ...told, facts: told.facts.map((fact): Fact => ({ ...fact, secondHand: true }) as Fact) };

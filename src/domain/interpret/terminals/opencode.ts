@@ -14,6 +14,7 @@
  * Choice: tokens are those of the message; `step-finish` parts repeat them per step. OpenCode counts cached tokens beside
  * its input and charges reasoning beside its output. A tool's part says when the tool began and ended.
  */
+import { millisOf } from "../../EntryTimes.ts";
 import { shortId } from "../../Truncate.ts";
 import type { Part } from "../../thread/Content.ts";
 import type { Fact, Twin } from "../../Fact.ts";
@@ -133,9 +134,11 @@ const tool = (
   const time = objectAt(state, "time");
   const start = numberAt(time, "start");
   const end = numberAt(time, "end");
+  const startedAt = millisOf(start);
+  const endedAt = millisOf(end);
   const twin = twinOf(callId, start, carry);
   const called = { ...toolCalled({ callKey, callId, name, arguments: state?.["input"], messageId }), twin };
-  const facts: Array<Fact> = [start === undefined ? called : { ...called, at: start }];
+  const facts: Array<Fact> = [startedAt === undefined ? called : { ...called, at: startedAt }];
   const status = stringAt(state, "status");
   if (status !== "completed" && status !== "success" && status !== "error") return { parts, facts };
   const exit = numberAt(objectAt(state, "metadata"), "exit") ?? 0;
@@ -155,7 +158,7 @@ const tool = (
     failure,
     durationMillis: start === undefined || end === undefined ? undefined : end - start,
   });
-  facts.push({ ...returned, twin, ...(end === undefined ? {} : { at: end }) });
+  facts.push({ ...returned, twin, ...(endedAt === undefined ? {} : { at: endedAt }) });
   return { parts, facts };
 };
 
@@ -171,10 +174,18 @@ const part = (whole: JsonObject, type: string, context: EntryContext, carry: Car
       segment: idAt(whole, "id") ?? context.eventId,
       role,
       parts: read.parts,
-      isMeta: flagAt(whole, "synthetic") ? true : undefined,
+      // What OpenCode puts beside a person's words makes no notice of them.
+      isMeta: flagAt(whole, "synthetic") && stringAt(carry, "spoken") !== memo(messageId),
     },
     ...read.facts,
   ];
+};
+
+/** Remembers the message in which something was said by other than the program: its parts follow on each other. */
+const spoken = (whole: JsonObject, carry: Carry): Carry => {
+  const messageId = idAt(whole, "messageID");
+  const isSaid = messageId !== undefined && !flagAt(whole, "synthetic");
+  return isSaid && stringAt(carry, "spoken") !== memo(messageId) ? { ...carry, spoken: memo(messageId) } : carry;
 };
 
 export const opencode: Interpreter = {
@@ -188,7 +199,13 @@ export const opencode: Interpreter = {
       type !== undefined &&
       (notices.has(type) || type === "text" || type === "reasoning" || type === "file" || type === "tool")
     ) {
-      return { facts: notices.has(type) ? [noted(`part ${type}`)] : part(entry, type, context, carry) };
+      if (type === "compaction")
+        return {
+          facts: [{ _tag: "Compacted", trigger: flagAt(entry, "auto") ? "auto" : "manual" }, noted(`part ${type}`)],
+        };
+      return notices.has(type)
+        ? { facts: [noted(`part ${type}`)] }
+        : { facts: part(entry, type, context, carry), carry: spoken(entry, carry) };
     }
     if (type === undefined && (entry["projectID"] !== undefined || entry["directory"] !== undefined))
       return session(entry, carry);

@@ -206,7 +206,6 @@ export const pi: Interpreter = {
       const compacted: Fact = { _tag: "Compacted", summary, tokensBefore: countAt(entry, "tokensBefore") };
       return { facts: [...facts, compacted, noted(type, summary)], carry: after };
     }
-    if (notices.has(type)) return { facts: [...facts, noted(type)], carry: after };
-    return { facts: [notices.has(type) ? noted(type) : notUnderstood(format, type)] };
+    return { facts: [...facts, notices.has(type) ? noted(type) : notUnderstood(format, type)], carry: after };
   },
 };

@@ -16,6 +16,7 @@ import { type Failure, threadKey, toolCalled, toolReturned, toolUse } from "../c
 import { describe } from "../describe.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "../facts.ts";
 import { geminiPart } from "./gemini-cli.ts";
+import { wordsOf } from "../parts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
 import { tokensInside } from "../tokens.ts";
 
@@ -115,12 +116,45 @@ const thoughtsAreBeside = (line: JsonObject, { input, output, reasoning }: Token
   (reasoning ?? 0) > 0 &&
   countAt(line["usageMetadata"], "totalTokenCount") === (input ?? 0) + (output ?? 0) + (reasoning ?? 0);
 
+/** A record beside the messages: a compression, a title, the session that began this one, a rewind, a command. */
+const system = (line: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
+  const subtype = stringAt(line, "subtype") ?? "";
+  const payload = objectAt(line, "systemPayload");
+  const facts: Array<Fact> = [];
+  const parent = stringAt(payload, "parentSessionId");
+  const after = describe(facts, carry, {
+    title: subtype === "custom_title" ? stringAt(payload, "customTitle") : undefined,
+    model: subtype === "session_model" ? stringAt(payload, "modelId") : undefined,
+    parentThreadId: subtype === "parent_session" ? parent : undefined,
+    relation: subtype === "parent_session" && parent !== undefined ? "sub-agent" : undefined,
+  });
+  if (subtype === "chat_compression") {
+    const [first] = arrayAt(payload, "compressedHistory");
+    const summary = wordsOf(arrayAt(first, "parts")).join("\n");
+    const tokensBefore = countAt(objectAt(payload, "info"), "originalTokenCount");
+    facts.push({ _tag: "Compacted", summary: summary === "" ? undefined : summary, tokensBefore });
+  }
+  const words =
+    subtype === "slash_command" && payload?.["phase"] === "invocation" ? stringAt(payload, "rawCommand") : undefined;
+  if (words !== undefined)
+    facts.push({
+      _tag: "MessageSaid",
+      messageId: idAt(line, "uuid") ?? context.eventId,
+      segment: "",
+      role: "user",
+      kind: "command",
+      parts: [{ type: "text", text: words }],
+      parentMessageId: stringAt(line, "parentUuid"),
+    });
+  return { facts: [...facts, noted(`system ${subtype}`.trim())], carry: after };
+};
+
 export const qwen: Interpreter = {
   format,
   interpret: (entry, context, carry) => {
     if (!isObject(entry)) return { facts: [notUnderstood(format, "line that is no object")] };
     const type = nameOf(entry["type"]);
-    if (type === "system") return { facts: [noted(`system ${stringAt(entry, "subtype") ?? ""}`.trim())] };
+    if (type === "system") return system(entry, context, carry);
     if (objectAt(entry, "message") !== undefined) return said(entry, type, context, carry);
     return { facts: [notUnderstood(format, type)] };
   },

@@ -126,6 +126,9 @@ const digestOf = (role: string, { parts }: Read): string =>
     .digest("hex")
     .slice(0, 24);
 
+/** Lists and wrappers around a message: a framework has two. */
+const deepest = 8;
+
 export interface Told {
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
@@ -145,16 +148,16 @@ export class TraceMessages {
   }
 
   /** `value` is a list, one message, a JSON text of either, or plain words. */
-  say(value: JsonValue | undefined, role: string, told: Told = {}): void {
+  say(value: JsonValue | undefined, role: string, told: Told = {}, depth = 0): void {
     const read = typeof value === "string" ? (parsed(value) ?? value) : value;
-    if (read === undefined || read === null || read === "") return;
+    if (read === undefined || read === null || read === "" || depth > deepest) return;
     if (Array.isArray(read) && (read as ReadonlyArray<JsonValue>).some((one) => isObject(one) && "role" in one)) {
-      for (const one of read as ReadonlyArray<JsonValue>) this.say(one, role, told);
+      for (const one of read as ReadonlyArray<JsonValue>) this.say(one, role, told, depth + 1);
       return;
     }
     const inner = objectAt(read, "message");
     if (inner !== undefined && ("role" in inner || "content" in inner)) {
-      this.say(inner, role, { ...told, stopReason: stringAt(read, "finish_reason") ?? told.stopReason });
+      this.say(inner, role, { ...told, stopReason: stringAt(read, "finish_reason") ?? told.stopReason }, depth + 1);
       return;
     }
     if (isObject(read) && ("role" in read || "content" in read || "parts" in read)) this.one(read, role, told);
@@ -163,7 +166,7 @@ export class TraceMessages {
 
   private one(message: JsonObject, role: string, told: Told): void {
     const named = stringAt(message, "role") ?? role;
-    const said = roles[named] ?? named;
+    const said = (Object.hasOwn(roles, named) ? roles[named] : undefined) ?? named;
     const read = readMessage(message, said);
     if (read.parts.length === 0) return;
     const digest = digestOf(said, read);

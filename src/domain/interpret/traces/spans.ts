@@ -22,26 +22,30 @@ export interface Span {
   readonly events: ReadonlyArray<{ readonly name: string; readonly attributes: JsonObject }>;
 }
 
+/** Values in values that are looked into; what lies deeper is no message. */
+const deepest = 64;
+
 /** A value of OTLP: `{stringValue}`, `{intValue}` (a string of digits), `{arrayValue: {values}}`, … */
-const valueOf = (value: JsonValue | undefined): JsonValue => {
+const valueOf = (value: JsonValue | undefined, depth = 0): JsonValue => {
   if (!isObject(value)) return value ?? null;
+  if (depth > deepest) return null;
   if ("stringValue" in value) return value["stringValue"] ?? null;
   if ("intValue" in value) return Number(value["intValue"]);
   if ("doubleValue" in value) return Number(value["doubleValue"]);
   if ("boolValue" in value) return value["boolValue"] ?? null;
   const list = objectAt(value, "arrayValue");
-  if (list !== undefined) return arrayAt(list, "values").map(valueOf);
+  if (list !== undefined) return arrayAt(list, "values").map((one) => valueOf(one, depth + 1));
   const pairs = objectAt(value, "kvlistValue");
-  return pairs === undefined ? null : attributesOf(pairs["values"]);
+  return pairs === undefined ? null : attributesOf(pairs["values"], depth + 1);
 };
 
-const attributesOf = (attributes: JsonValue | undefined): JsonObject => {
+const attributesOf = (attributes: JsonValue | undefined, depth = 0): JsonObject => {
   if (isObject(attributes)) return attributes;
   if (!Array.isArray(attributes)) return {};
   return Object.fromEntries(
     (attributes as ReadonlyArray<JsonValue>).flatMap((pair) => {
       const key = stringAt(pair, "key");
-      return key === undefined ? [] : [[key, valueOf(isObject(pair) ? pair["value"] : undefined)] as const];
+      return key === undefined ? [] : [[key, valueOf(isObject(pair) ? pair["value"] : undefined, depth)] as const];
     }),
   );
 };

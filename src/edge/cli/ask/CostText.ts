@@ -4,20 +4,11 @@
  * Room: edge.
  */
 import type { CostLine, Spending } from "../../../query/report/CostStatement.ts";
+import { scaled } from "../../../domain/Grouped.ts";
 import { dollars } from "./Dollars.ts";
 
-const suffixes = ["", "k", "M", "G", "T"] as const;
-
 /** `950`, `12.3k`, `55.6M`. */
-const short = (count: number): string => {
-  let value = count;
-  let step = 0;
-  while (value >= 1000 && step < suffixes.length - 1) {
-    value /= 1000;
-    step++;
-  }
-  return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)}${suffixes[step] ?? ""}`;
-};
+const short = (count: number): string => scaled(count, ["", "k", "M", "G", "T"]);
 
 const spent = ({ costUsd, inputTokens, outputTokens }: Spending): string => {
   const tokens = `${short(inputTokens)} in, ${short(outputTokens)} out`;

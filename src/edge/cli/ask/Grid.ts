@@ -8,7 +8,6 @@
  * row stands below the other, a column a line.
  */
 import { Stream } from "effect";
-import { CliOutput } from "effect/cli";
 import type { Value } from "../../../query/Sql.ts";
 import { type Unit, unitOf } from "../../../query/report/Unit.ts";
 import * as Output from "../Output.ts";
@@ -33,11 +32,6 @@ export const columnsOf = (names: ReadonlyArray<string>): ReadonlyArray<GridColum
 /** Width of the terminal; undefined where there is none. */
 export const terminalWidth = (): number | undefined =>
   process.stdout.isTTY === true ? process.stdout.columns : undefined;
-
-// oxlint-disable-next-line eslint/no-control-regex -- plain ASCII is as wide as it is long
-const plainAscii = /^[\x20-\x7E]*$/;
-
-const widthOf = (text: string): number => (plainAscii.test(text) ? text.length : CliOutput.displayWidth(text));
 
 const together = (widths: ReadonlyArray<number>): number =>
   widths.reduce((sum, width) => sum + width + gap.length, -gap.length);
@@ -70,11 +64,13 @@ interface Layout {
 
 /** A row below the other. */
 const blocks = (columns: ReadonlyArray<GridColumn>, room: number): Layout => {
-  const wide = columns.reduce((most, { name }) => Math.max(most, widthOf(name)), 0);
+  const wide = columns.reduce((most, { name }) => Math.max(most, Output.widthOf(name)), 0);
   const rest = Math.max(narrowest, room - wide - gap.length);
   const line = (row: ReadonlyArray<string>): string =>
     [
-      ...columns.map(({ name }, at) => `${name.padEnd(wide)}${gap}${Output.clip(row[at] ?? "", rest)}`.trimEnd()),
+      ...columns.map(({ name }, at) =>
+        `${Output.padded(name, wide)}${gap}${Output.clip(row[at] ?? "", rest)}`.trimEnd(),
+      ),
       "",
     ].join("\n");
   return { line, header: [] };
@@ -93,7 +89,7 @@ export const layoutOf = (
     (_, at) => rows.some((row) => row[at] !== null) && rows.every((row) => typeof row[at] !== "string"),
   );
   const natural = columns.map(({ name }, at) =>
-    cells.reduce((most, row) => Math.max(most, widthOf(row[at] ?? "")), widthOf(name)),
+    cells.reduce((most, row) => Math.max(most, Output.widthOf(row[at] ?? "")), Output.widthOf(name)),
   );
   const widths = room === undefined ? natural : fitted(natural, isText, room);
   if (room !== undefined && together(widths) > room) return blocks(columns, room);
@@ -102,8 +98,8 @@ export const layoutOf = (
     for (let at = 0; at < row.length; at++) {
       const width = widths[at] ?? 0;
       const whole = row[at] ?? "";
-      const cell = widthOf(whole) > width && isText[at] === true ? Output.clip(whole, width) : whole;
-      const blanks = " ".repeat(Math.max(0, width - widthOf(cell)));
+      const cell = Output.widthOf(whole) > width && isText[at] === true ? Output.clip(whole, width) : whole;
+      const blanks = " ".repeat(Math.max(0, width - Output.widthOf(cell)));
       text += (at === 0 ? "" : gap) + (isRight[at] === true ? blanks + cell : cell + blanks);
     }
     return text.trimEnd();

@@ -18,13 +18,16 @@ import { json, store, where } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import * as Progress from "../Progress.ts";
 
-/** Long work with a bar that is gone when it is done. */
+/** Long work with a bar that is gone when it is done. `interrupted`: said when it is ended before. */
 export const shownBackup = Effect.fnUntraced(function* <A, E, R>(
   work: (onProgress: (at: BackupProgress) => Effect.Effect<void>) => Effect.Effect<A, E, R>,
+  interrupted = "Interrupted. Nothing was changed.",
 ) {
   const bar = yield* Progress.make((done) => Output.count(Math.round(done)));
-  const result = yield* work((at) => Effect.sync(() => bar.show(at)));
-  bar.clear();
+  const result = yield* work((at) => Effect.sync(() => bar.show(at))).pipe(
+    Effect.onExit(() => Effect.sync(bar.clear)),
+    Effect.onInterrupt(() => Output.note(interrupted)),
+  );
   return result;
 });
 
@@ -78,8 +81,9 @@ export const backup = Command.make(
       const folder = yield* attach.folder(yield* where);
       const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
       const into = resolve(input.dir);
-      const { added, manifest, writtenBytes } = yield* shownBackup((onProgress) =>
-        backUp({ folder, stream: defaultStream, into, withKeys: input.withKeys, version, onProgress }),
+      const { added, manifest, writtenBytes } = yield* shownBackup(
+        (onProgress) => backUp({ folder, stream: defaultStream, into, withKeys: input.withKeys, version, onProgress }),
+        `Interrupted. What an earlier run has backed up in ${into} is as it was; the same command backs up the rest.`,
       );
       const millis = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - started;
       if (input.json) return yield* Output.json({ ...summaryOf(manifest), added, writtenBytes, millis });

@@ -91,11 +91,9 @@ export const shownHeal = Effect.fnUntraced(function* <A, E, R>(
   work: (onProgress: (at: HealPlan.Progress) => Effect.Effect<void>) => Effect.Effect<A, E, R>,
 ) {
   const bar = yield* Progress.make(Progress.events);
-  const done = yield* work(({ sequence, step, total }) =>
+  return yield* work(({ sequence, step, total }) =>
     Effect.sync(() => bar.show({ done: sequence, total, what: step })),
-  );
-  bar.clear();
-  return done;
+  ).pipe(Effect.onExit(() => Effect.sync(bar.clear)));
 });
 
 /** A database of an earlier version is rebuilt by itself, at this rate or faster; one look waits for ten seconds. */
@@ -131,6 +129,9 @@ const inStep = Effect.fnUntraced(function* (path: string, needsRebuild: boolean)
   yield* Effect.scoped(work).pipe(Effect.provide(attach.store(place, "there")));
 });
 
+const interrupted =
+  "Interrupted. No event is lost by it: the same command begins the heal anew, or goes on where it was.";
+
 /** The heal from its beginning, or from where it was interrupted, to read models that are in step. */
 export const executeHeal = Effect.fnUntraced(function* (
   folder: DataFolder.DataFolder["Service"],
@@ -155,7 +156,7 @@ export const executeHeal = Effect.fnUntraced(function* (
         });
       return yield* shownHeal(heal);
     }),
-  );
+  ).pipe(Effect.onInterrupt(() => Output.note(interrupted)));
   const { kept, needsRebuild, plan } = done;
   if (kept !== undefined || needsRebuild) {
     yield* inStep(folder.database, needsRebuild);

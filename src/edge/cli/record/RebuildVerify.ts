@@ -146,7 +146,9 @@ export const rebuild = Command.make(
       yield* awaitReadModels(waiting);
       waiting.clear();
       const started = yield* now;
-      const rebuilding = shown((onProgress) => rebuildFile({ path, projections: readModels, acceptLoss, onProgress }));
+      const rebuilding = shown((onProgress) =>
+        rebuildFile({ path, projections: readModels, acceptLoss, onProgress }),
+      ).pipe(Effect.onInterrupt(() => Output.note("Interrupted. The read models are as they were.")));
       const done = yield* Effect.catchTag(rebuilding, "LossRefused", (refused) => refusal(refused, input.json));
       const millis = (yield* now) - started;
       if (input.json) return yield* Output.json({ ...done, millis });

@@ -260,6 +260,7 @@ const discard = Command.make(
     const shown = yield* SpoolList.show({ file, which });
     if (input.json) yield* Output.json({ discarded: shown });
     else for (const one of shown) yield* Output.json(one);
+    yield* Output.written;
     const done = yield* SpoolList.discard({ file, which: shown.map(({ number }) => number) });
     if (!input.json) yield* Output.note(`${Output.counted(done.length, "event")} discarded; they are printed above.`);
     yield* assertThere(which, done);

@@ -22,15 +22,21 @@ import { withTasks } from "./TaskStore.ts";
 const maxFileBytes = 64 * 1024 * 1024;
 
 const textOf = Effect.fnUntraced(function* (path: string) {
-  if (path === "-") {
-    const stdio = yield* Stdio.Stdio;
-    return yield* Stream.mkString(Stream.decodeText(stdio.stdin)).pipe(Effect.orDie);
-  }
-  const fs = yield* FileSystem.FileSystem;
   const unreadable = (why: string) =>
     new BadRequest({ message: `${path} cannot be read: ${why}.`, hint: "One JSON object per line; - reads stdin." });
+  const tooLarge = unreadable(`it has more than ${maxFileBytes} bytes`);
+  if (path === "-") {
+    const { stdin } = yield* Stdio.Stdio;
+    let bytes = 0;
+    const bounded = Stream.mapEffect(
+      Stream.mapError(stdin, ({ message }) => unreadable(message)),
+      (piece) => ((bytes += piece.length) > maxFileBytes ? Effect.fail(tooLarge) : Effect.succeed(piece)),
+    );
+    return yield* Stream.mkString(Stream.decodeText(bounded));
+  }
+  const fs = yield* FileSystem.FileSystem;
   const { size } = yield* Effect.mapError(fs.stat(path), ({ message }) => unreadable(message));
-  if (size > maxFileBytes) return yield* unreadable(`it has more than ${maxFileBytes} bytes`);
+  if (size > maxFileBytes) return yield* tooLarge;
   return yield* Effect.mapError(fs.readFileString(path), ({ message }) => unreadable(message));
 });
 

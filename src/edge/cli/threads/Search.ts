@@ -18,7 +18,7 @@ import { momentInZone } from "../ask/ZonedTime.ts";
 import { agentName, bold, color, dim, folderName, type Screen, screenOf, utc, when } from "../Screen.ts";
 import * as LastList from "./LastList.ts";
 import { namedInHint, shortIds, wholeThread } from "./ThreadIds.ts";
-import { fitted, isOfSeveralTenants, threadTitle } from "./ThreadRows.ts";
+import { isOfSeveralTenants, threadTitle } from "./ThreadRows.ts";
 
 const indent = 4;
 
@@ -76,7 +76,7 @@ const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
       .join("  ");
     const room = how.screen.columns - id.length - about.length - 4;
     // A long title has a line of its own.
-    const title = fitted(threadTitle(thread), Math.max(room, how.screen.columns - id.length - 2));
+    const title = Output.clip(threadTitle(thread), Math.max(room, how.screen.columns - id.length - 2));
     yield* Output.styled(`${at === 0 ? "" : "\n"}${bold(id, how.screen)}  ${title}`);
     if (about !== "") yield* Output.styled(`  ${dim(about, how.screen)}`);
     for (const hit of hits) yield* Output.styled(hitLine(hit, how));

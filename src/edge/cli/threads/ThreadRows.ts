@@ -3,33 +3,17 @@
  *
  * Room: edge.
  */
-import { CliOutput } from "effect/cli";
 import type { ThreadRow } from "../../../query/Query.ts";
 import * as Output from "../Output.ts";
 import { agentName, bold, dim, folderName, type Screen, when } from "../Screen.ts";
 
 /** A longer id takes from its own title. */
 const widest = { id: 13, agent: 10, project: 14, tenant: 12 } as const;
-const leastTitle = 16;
+const leastTitle = { beside: 16, alone: 8 } as const;
 
 const saidIn = ({ answers, prompts, toolCalls }: ThreadRow): string => {
   const you = prompts > 0 || answers === 0 ? `${Output.count(prompts)} you` : Output.counted(answers, "answer");
   return toolCalls === 0 ? you : `${you}, ${Output.counted(toolCalls, "tool")}`;
-};
-
-const padded = (text: string, width: number): string =>
-  text + " ".repeat(Math.max(0, width - CliOutput.displayWidth(text)));
-
-/** At most `width` cells: a character of a script without spaces takes two. */
-export const fitted = (text: string, width: number): string => {
-  const flat = Output.clip(text, width);
-  if (CliOutput.displayWidth(flat) <= width) return flat;
-  let shown = "";
-  for (const character of flat) {
-    if (CliOutput.displayWidth(`${shown}${character}…`) > width) break;
-    shown += character;
-  }
-  return `${shown.trimEnd()}…`;
 };
 
 export const threadTitle = ({ opening, title }: Pick<ThreadRow, "opening" | "title">): string =>
@@ -53,24 +37,32 @@ export const threadLines = (
   const cells = threads.map((thread, at) => [
     how.short[at] ?? thread.threadId,
     how.utc ? Output.moment(thread.lastActivityAt).slice(0, 16) : when(thread.lastActivityAt, how.now),
-    fitted(agentName(thread.tool, thread.client), widest.agent),
-    fitted(folderName(thread.cwd), widest.project),
+    Output.clip(agentName(thread.tool, thread.client), widest.agent),
+    Output.clip(folderName(thread.cwd), widest.project),
     saidIn(thread),
-    isMixed ? fitted(thread.tenant, widest.tenant) : "",
+    isMixed ? Output.clip(thread.tenant, widest.tenant) : "",
   ]);
   const tenants = isMixed ? [5] : [];
   const widths = [0, 1, 2, 3, 4, 5].map((column) => {
-    const most = cells.reduce((width, row) => Math.max(width, CliOutput.displayWidth(row[column] ?? "")), 0);
+    const most = cells.reduce((width, row) => Math.max(width, Output.widthOf(row[column] ?? "")), 0);
     return column === 0 ? Math.min(most, widest.id) : most;
   });
-  const needed = widths.reduce((sum, width) => sum + (width === 0 ? 0 : width + 2), 0);
-  // Where there is no room for a title, what was said in numbers goes first.
-  const isNarrow = how.screen.columns - needed < leastTitle;
-  const columns = isNarrow ? [0, ...tenants, 1, 2, 3] : [0, ...tenants, 1, 2, 3, 4];
+  const roomBeside = (shown: ReadonlyArray<number>): number =>
+    shown.reduce(
+      (room, column) => room - ((widths[column] ?? 0) === 0 ? 0 : (widths[column] ?? 0) + 2),
+      how.screen.columns,
+    );
+  let columns = [0, ...tenants, 1, 2, 3, 4];
+  // Where there is no room for a title, what was said in numbers goes first, then project, agent and time.
+  const titleRoom = (shown: ReadonlyArray<number>): number =>
+    shown.includes(4) ? leastTitle.beside : leastTitle.alone;
+  while (columns.length > 1 + tenants.length && roomBeside(columns) < titleRoom(columns))
+    columns = columns.slice(0, -1);
   return threads.map((thread, at) => {
-    const [id = "", ...rest] = columns.map((column) => padded(cells[at]?.[column] ?? "", widths[column] ?? 0));
-    const taken = [id, ...rest].reduce((sum, cell) => sum + CliOutput.displayWidth(cell) + 2, 0);
-    const title = fitted(threadTitle(thread), Math.max(8, how.screen.columns - taken));
-    return `${bold(id, how.screen)}  ${dim(rest.map(Output.shown).join("  "), how.screen)}  ${title}`.trimEnd();
+    const [id = "", ...rest] = columns.map((column) => Output.padded(cells[at]?.[column] ?? "", widths[column] ?? 0));
+    const taken = [id, ...rest].reduce((sum, cell) => sum + Output.widthOf(cell) + 2, 0);
+    const title = Output.clip(threadTitle(thread), Math.max(leastTitle.alone, how.screen.columns - taken));
+    const about = rest.length === 0 ? "" : `${dim(rest.map(Output.shown).join("  "), how.screen)}  `;
+    return `${bold(id, how.screen)}  ${about}${title}`.trimEnd();
   });
 };

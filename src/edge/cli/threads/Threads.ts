@@ -6,7 +6,7 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { Query, type ThreadPage } from "../../../query/Query.ts";
-import { given, json, limit, readModels } from "../Flags.ts";
+import { given, json, limit, readModels, usualRows } from "../Flags.ts";
 import { color, type Screen, screenOf, utc } from "../Screen.ts";
 import { shellWord } from "../../../machine/CalledAs.ts";
 import * as LastList from "./LastList.ts";
@@ -68,6 +68,7 @@ const flagsOf = (input: Readonly<Record<string, unknown>>): string =>
     .flatMap(([name, value]) => {
       const flag = `--${name === "hasError" ? "has-error" : name}`;
       if (value === true) return [flag];
+      if (name === "limit" && value !== usualRows) return [`${flag} ${String(value)}`];
       const text = Option.isOption(value) && name !== "after" ? Option.getOrUndefined(value) : undefined;
       return typeof text === "string" ? [`${flag} ${shellWord(text)}`] : [];
     })

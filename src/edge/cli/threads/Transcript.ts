@@ -5,6 +5,7 @@
  *
  * The text for a person is cut where it is long; `--json` and `recollect export` have all of it.
  */
+import { shownText } from "../../../domain/thread/MessageKind.ts";
 import type { CompactionRow, MessageRow, PartRow, ToolCallRow } from "../../../query/Query.ts";
 import * as Output from "../Output.ts";
 
@@ -64,13 +65,15 @@ interface Making extends Shown {
   readonly isUnderCall: (callId: string | null) => boolean;
 }
 
-const partText = (part: PartRow, how: Making): string => {
+const partText = (part: PartRow, { kind }: MessageRow, how: Making): string => {
   const size = part.contentBytes > 0 ? ` (${Output.bytes(part.contentBytes)})` : "";
   const refers = part.refersTo === null ? "" : ` ${Output.clip(part.refersTo, 100)}`;
   const words = part.text ?? "";
   switch (part.type) {
     case "text":
-      return words.replace(/^(?:[^\S\n]*\n)+/, "").trimEnd();
+      return shownText(kind, words)
+        .replace(/^(?:[^\S\n]*\n)+/, "")
+        .trimEnd();
     case "tool_use": {
       const call = how.callOf(part.refersTo);
       return call === undefined ? `→ call${refers}` : callText(call, how);
@@ -98,7 +101,7 @@ const messageText = (message: MessageRow, how: Making): string => {
   // A tool's answer has the role of a person in some formats.
   const speaker = message.role === "user" && message.kind !== "prompt" ? message.kind.replace("_", " ") : who;
   const heading = [...timeOf(message.occurredAt, how), speaker, ...remarks].join("  ");
-  const parts = message.parts.map((part) => partText(part, how)).filter((text) => text !== "");
+  const parts = message.parts.map((part) => partText(part, message, how)).filter((text) => text !== "");
   if (
     parts.length === 0 &&
     message.parts.some(({ refersTo, type }) => type === "tool_result" && how.isUnderCall(refersTo))

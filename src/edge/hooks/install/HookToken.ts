@@ -7,6 +7,7 @@ import { Clock, Effect, FileSystem } from "effect";
 import { defaultTenant } from "../../../domain/History.ts";
 import * as HttpTokens from "../../../log/access/HttpTokens.ts";
 import { folderOf as keysOf } from "../../../machine/KeyFiles.ts";
+import { folderTrouble } from "../../../machine/DataFolder.ts";
 import * as OwnFile from "../../../machine/OwnFile.ts";
 
 const tokenName = "hooks";
@@ -36,8 +37,10 @@ export const ensureToken = Effect.fn("edge.ensureHookToken")(function* (root: st
     kind: "hooks",
     now,
   });
-  yield* fs.makeDirectory(keysOf(root), { recursive: true, mode: 0o700 }).pipe(Effect.orDie);
-  yield* fs.writeFileString(tokenFile(root), `${secret}\n`, { mode: 0o600 }).pipe(Effect.orDie);
+  yield* fs.makeDirectory(keysOf(root), { recursive: true, mode: 0o700 }).pipe(
+    Effect.andThen(fs.writeFileString(tokenFile(root), `${secret}\n`, { mode: 0o600 })),
+    Effect.mapError((cause) => folderTrouble({ path: tokenFile(root), cause })),
+  );
   return secret;
 });
 

@@ -147,7 +147,13 @@ export interface LineFile {
   readonly isBeside?: boolean;
   /** A sub-agent's file: `agent-<id>`, added to the session of each line. */
   readonly subAgent: string | undefined;
+  /** The same where the lines' session is the sub-agent's own: its parent's, put in front of it. */
+  readonly parent: string | undefined;
 }
+
+/** The thread of a session in a file. */
+export const threadOf = ({ parent, subAgent }: Pick<LineFile, "parent" | "subAgent">, session: string): string =>
+  boundedId([parent, session, subAgent].filter((part) => part !== undefined).join("/"));
 
 export const unfinishedLine = "the last line is not finished: import again when its writer has finished";
 const lostBytes = (count: number): string => `${count} NUL bytes: its writer lost what was here, as after a power cut`;
@@ -162,8 +168,7 @@ export type Cut = (line: Line) => ReadonlyArray<Placed> | Refused;
  */
 export const makeCut = (file: LineFile): Cut => {
   const { format } = file;
-  const named = (session: string): string =>
-    boundedId(file.subAgent === undefined ? session : `${session}/${file.subAgent}`);
+  const named = (session: string): string => threadOf(file, session);
   let session = named(file.firstSession);
   let time = file.firstTime ?? file.modified;
   const fixed = isOneSession(format);

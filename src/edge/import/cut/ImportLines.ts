@@ -10,14 +10,32 @@
 import { Effect } from "effect";
 import { type History, source, thread } from "../../../domain/History.ts";
 import { stringAt } from "../../../domain/Json.ts";
-import { type Line, type LineFile, LineSplitter, makeCut, parseShown, type Placed, withoutMark } from "./CutLines.ts";
+import {
+  type Line,
+  type LineFile,
+  LineSplitter,
+  makeCut,
+  parseShown,
+  type Placed,
+  threadOf,
+  withoutMark,
+} from "./CutLines.ts";
 import { replaced } from "../../../domain/WrongBytes.ts";
 import type { Format } from "../Entry.ts";
 import { forEachChunk } from "../find/FileBytes.ts";
 import type { ImportRun } from "../ImportRun.ts";
 import type { Kept } from "../Report.ts";
 import { sessionOfLine } from "../formats/LineFormats.ts";
-import { fileNameOf, lineFileName, sessionFolderOf, stemOf, subAgentOf, uuidIn } from "../ThreadIds.ts";
+import {
+  fileNameOf,
+  geminiParentOf,
+  kimiSessionOf,
+  lineFileName,
+  sessionFolderOf,
+  stemOf,
+  subAgentOf,
+  uuidIn,
+} from "../ThreadIds.ts";
 import { timeOf } from "../../../domain/EntryTimes.ts";
 import { FileThread, isCovered, isCoveredAlone, type ThreadState } from "../Threads.ts";
 import type { Found } from "../find/FileWalk.ts";
@@ -32,7 +50,8 @@ const unnamedSession = (file: Found, format: Format, firstLine: Buffer): string 
   if (inFolder !== undefined) return inFolder;
   if (format === "claude-code" || format === "codex") return uuidIn(fileNameOf(file.path)) ?? stemOf(file.path);
   // Their files are named after their sessions, or lie in a folder that is.
-  if (format === "goose" || format === "kimi") return stemOf(file.path);
+  if (format === "kimi" || format === "kimi-code") return kimiSessionOf(file.path);
+  if (format === "goose" || format === "kiro-lines") return stemOf(file.path);
   return lineFileName(file.path, firstLine);
 };
 
@@ -73,6 +92,7 @@ const lookAhead = Effect.fnUntraced(function* (job: ImportRun, file: Found, form
     firstTime: time,
     modified: file.modified,
     subAgent: format === "claude-code" ? subAgentOf(file.path) : undefined,
+    parent: format === "gemini-cli" ? geminiParentOf(file.path) : undefined,
     isBeside: isBeside && session === undefined && firstLine !== undefined,
     isNamed: session !== undefined && session !== "" && time !== undefined,
   } satisfies LineFile & { readonly isNamed: boolean };
@@ -186,8 +206,7 @@ export const openLines = Effect.fn("edge.openLines")(function* (
 ) {
   const about = yield* lookAhead(job, file, format);
   const cut = makeCut(about);
-  const name = about.subAgent === undefined ? about.firstSession : `${about.firstSession}/${about.subAgent}`;
-  const first = yield* job.open(historyOf(job, about, name));
+  const first = yield* job.open(historyOf(job, about, threadOf(about, about.firstSession)));
   const verified = first.complete ? new Map<string, number>() : yield* verify(job, file, about, options.grows);
   const threads = new Map<string, FileThread>();
   const takeFrom = (placed: ReadonlyArray<Placed>, from: number): ReturnType<ImportRun["take"]> => {

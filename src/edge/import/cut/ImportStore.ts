@@ -16,7 +16,7 @@ import type { Found } from "../find/FileWalk.ts";
 import { importChat } from "./ImportChat.ts";
 import type { ImportRun } from "../ImportRun.ts";
 import { outlineOf } from "../formats/JsonOutline.ts";
-import { asked, openStore, type Rows, sqliteHead } from "./StoreSqlite.ts";
+import { asked, openStore, type Rows, sqliteHead, StoreTrouble } from "./StoreSqlite.ts";
 import { type StoreDocument, type StoreEntry, type StoreSession, storeOf } from "../formats/Stores.ts";
 import { boundedId } from "../ThreadIds.ts";
 import { FileThread, isCovered } from "../Threads.ts";
@@ -101,32 +101,53 @@ const tablesOf = ({ tables }: Rows): string => {
   return `its tables are ${names.slice(0, namedTables).join(", ")}${names.length > namedTables ? ", …" : ""}`;
 };
 
-const once = Effect.fnUntraced(function* (job: ImportRun, file: Found, isFirst: boolean) {
+/** A session, or a document, that stands on a damaged page costs no other one. */
+const beside = <A, E, R>(job: ImportRun, file: Found, name: string, read: Effect.Effect<A, E | StoreTrouble, R>) =>
+  read.pipe(
+    Effect.catchIf(
+      (error): error is Extract<E | StoreTrouble, StoreTrouble> => error instanceof StoreTrouble && error.isDamage,
+      ({ reason }) =>
+        Effect.sync(() => {
+          job.draft.refused.push({ file: file.path, reason: `${name}: ${reason}` });
+          return undefined;
+        }),
+    ),
+  );
+
+const once = Effect.fnUntraced(function* (job: ImportRun, file: Found) {
   const { isStill, rows } = yield* openStore(file.path, yield* readRange(file.path, 0, headBytes));
   const store = storeOf(rows);
   if (store === undefined) {
     const reason = `it is a SQLite database of no agent that is known: ${tablesOf(rows)}`;
-    job.draft.skipped.push({ file: file.path, reason });
-    return true;
+    return { isStill: true, sessions: 0, format: undefined, reason };
   }
+  const { format } = store;
   let sessions = 0;
   for (const session of yield* asked(() => [...(store.sessions?.(rows) ?? [])])) {
-    yield* importSession(job, file, store.format as StoreFormat, session);
+    yield* beside(job, file, session.name, importSession(job, file, format as StoreFormat, session));
     sessions++;
   }
   const taken = new Set<string>();
   for (const found of yield* asked(() => [...(store.documents?.(rows) ?? [])]))
-    if (yield* importDocument(job, file, found, taken)) sessions++;
-  if (isFirst && sessions > 0) job.draft.fileOf(store.format);
-  if (sessions === 0)
-    job.draft.skipped.push({ file: file.path, reason: `the database (${store.format}) has no session in it yet` });
-  return yield* isStill;
+    if (yield* beside(job, file, found.name, importDocument(job, file, found, taken))) sessions++;
+  return { isStill: yield* isStill, sessions, format, reason: `the database (${format}) has no session in it yet` };
 }, Effect.scoped);
 
 /** All sessions of a database. Rows that cannot be read are refused; rows read before stay. */
 export const importStore = Effect.fn("edge.importStore")(function* (job: ImportRun, file: Found) {
   const read = Effect.gen(function* () {
-    for (let attempt = 1; attempt <= attempts; attempt++) if (yield* once(job, file, attempt === 1)) return;
+    let isCounted = false;
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      const takeBack = job.draft.before();
+      const { format, isStill, reason, sessions } = yield* once(job, file);
+      if (!isCounted && format !== undefined && sessions > 0) job.draft.fileOf(format);
+      isCounted ||= sessions > 0;
+      if (isStill) {
+        if (sessions === 0) job.draft.skipped.push({ file: file.path, reason });
+        return;
+      }
+      if (attempt < attempts) takeBack();
+    }
     job.draft.refused.push({ file: file.path, reason: "the database was written to while it was read: import again" });
   });
   yield* read.pipe(

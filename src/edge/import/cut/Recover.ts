@@ -3,11 +3,13 @@
  *
  * Room: edge.
  *
- * Everything of the line is given back, in order: records with their value, what is left over without one. A record that stands
- * inside a torn one is no record: only what is a line of the file's own format counts.
+ * Everything of the line is given back, in order: records with their value, what is left over without one: whole records in
+ * front of a torn one, and the one behind it. A record that stands inside a torn one is no record: only what is a line of the
+ * file's own format counts.
  */
 import { isUtf8 } from "node:buffer";
 import { isObject, type JsonValue } from "../../../domain/Json.ts";
+import { valuesOf } from "../formats/JsonOutline.ts";
 
 export interface Piece {
   readonly raw: Buffer;
@@ -46,6 +48,23 @@ const gluedIn = (piece: Buffer, isRecord: (value: JsonValue) => boolean): Readon
   return undefined;
 };
 
+/** Whole records at the beginning of a piece, and what is left of it. */
+const leadingIn = (
+  piece: Buffer,
+  isRecord: (value: JsonValue) => boolean,
+): { readonly records: ReadonlyArray<Piece>; readonly rest: Buffer } => {
+  const records: Array<Piece> = [];
+  let end = 0;
+  for (const root of piece.length > maxSearched ? [] : valuesOf(piece).roots) {
+    const raw = piece.subarray(end, root.end);
+    const value = root.kind === "object" && root.end > root.start ? parsed(raw) : undefined;
+    if (value === undefined || !isRecord(value)) break;
+    records.push({ raw, value });
+    end = root.end;
+  }
+  return { records, rest: piece.subarray(end) };
+};
+
 const isEmptiness = (byte: number | undefined): boolean =>
   byte === 0 || byte === 0x20 || byte === 0x09 || byte === 0x0d;
 
@@ -69,7 +88,9 @@ export const recover = (bytes: Buffer, isRecord: (value: JsonValue) => boolean):
     if (piece[0] === 0) return [{ raw: piece, value: undefined }];
     const value = parsed(piece);
     if (value !== undefined && isObject(value)) return [{ raw: piece, value }];
-    return gluedIn(piece, isRecord) ?? [{ raw: piece, value: undefined }];
+    const { records, rest } = leadingIn(piece, isRecord);
+    if (rest.length === 0) return records;
+    return [...records, ...(gluedIn(rest, isRecord) ?? [{ raw: rest, value: undefined }])];
   });
   return pieces.some(({ value }) => value !== undefined) ? pieces : undefined;
 };

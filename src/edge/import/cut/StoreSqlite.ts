@@ -30,8 +30,11 @@ export interface Rows {
   readonly all: (sql: string, ...parameters: ReadonlyArray<string | bigint>) => ReadonlyArray<Row>;
 }
 
-/** The database cannot be read. */
-export class StoreTrouble extends Schema.TaggedError<StoreTrouble>()("StoreTrouble", { reason: Schema.String }) {}
+/** The database cannot be read, or where it is damaged not all of it. */
+export class StoreTrouble extends Schema.TaggedError<StoreTrouble>()("StoreTrouble", {
+  reason: Schema.String,
+  isDamage: Schema.Boolean,
+}) {}
 
 /** Patience of a question for a writer that has the file to itself, milliseconds. */
 const busyMillis = 5000;
@@ -39,15 +42,15 @@ const busyMillis = 5000;
 /** The first bytes of every SQLite database. */
 export const sqliteHead = Buffer.from("SQLite format 3\u0000", "latin1");
 
-const sentenceOf = (cause: unknown): string => {
+const trouble = (cause: unknown): StoreTrouble => {
   const message = cause instanceof Error ? cause.message : String(cause);
-  if (/malformed|not a database/.test(message)) return `the SQLite database is damaged (${message})`;
-  if (/locked|busy/.test(message))
-    return `another process has had the SQLite database to itself for ${busyMillis / 1000} s: import again`;
-  return `the SQLite database cannot be read (${message})`;
+  if (/malformed|not a database/.test(message))
+    return new StoreTrouble({ reason: `the SQLite database is damaged (${message})`, isDamage: true });
+  const reason = /locked|busy/.test(message)
+    ? `another process has had the SQLite database to itself for ${busyMillis / 1000} s: import again`
+    : `the SQLite database cannot be read (${message})`;
+  return new StoreTrouble({ reason, isDamage: false });
 };
-
-const trouble = (cause: unknown) => new StoreTrouble({ reason: sentenceOf(cause) });
 
 const rowsOf = (database: DatabaseSync): Rows => {
   const prepared = new Map<string, ReturnType<DatabaseSync["prepare"]>>();

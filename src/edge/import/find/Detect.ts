@@ -14,12 +14,12 @@ import { type Chat, chatOf, chatParts, type Read } from "../formats/ChatFormats.
 import { joinedOf, type Line, LineSplitter, maxLineBytes, parse, parseShown, withoutMark } from "../cut/CutLines.ts";
 import { type Format, lineFormats, type TextFormat } from "../Entry.ts";
 import { explains } from "../Explains.ts";
-import { forEachChunk, readRange, readWhole } from "./FileBytes.ts";
+import { FileChanged, forEachChunk, rangesOf, readRange, readWhole } from "./FileBytes.ts";
 import { kindOf } from "./FileKinds.ts";
 import { firstWrong, placeIn } from "../formats/FirstWrong.ts";
-import { mend, type Mended } from "../formats/MendOutline.ts";
+import { type Damage, mend } from "../formats/MendOutline.ts";
 import { textFormatOf } from "../formats/TextFormats.ts";
-import { JsonOutline, outlineOf, type Part } from "../formats/JsonOutline.ts";
+import { compact, JsonOutline, outlineOf, type Part } from "../formats/JsonOutline.ts";
 import { formatOfLine } from "../formats/LineFormats.ts";
 import { packingBytes, packingOf } from "../Packing.ts";
 import { isGrokSummary, isOpenCode } from "./Siblings.ts";
@@ -35,13 +35,15 @@ export type Detected =
       readonly _tag: "Chat";
       readonly chat: Chat;
       readonly root: Part;
+      /** The bytes in which its parts were found. */
+      readonly read: Read;
       /** Set for a damaged one. */
-      readonly mended?: Mended;
+      readonly damages?: ReadonlyArray<Damage>;
     }
   /** A text for people. */
   | { readonly _tag: "Text"; readonly format: TextFormat }
   /** The whole file is one entry. */
-  | { readonly _tag: "Single"; readonly format: "opencode" | "grok"; readonly value: JsonValue; readonly root: Part }
+  | { readonly _tag: "Single"; readonly format: "opencode" | "grok"; readonly value: JsonValue; readonly raw: Buffer }
   | { readonly _tag: "Skip"; readonly reason: string }
   | { readonly _tag: "Refuse"; readonly reason: string };
 
@@ -100,19 +102,34 @@ const isMessageLine = (value: JsonValue | undefined): boolean =>
 /** A line that is an object by itself: then its file is made of lines, whatever its first line is. */
 const isObjectLine = ({ bytes, ended }: Line): boolean => ended && bytes?.[0] === 0x7b && isObject(parseShown(bytes));
 
-/** The outline of a file: of all of it when it is one value, else as far as it was needed to know. */
+/** Documents up to this size are read once and kept while they are imported; of larger ones ranges are read. */
+const inMemoryBytes = 64 * 1024 * 1024;
+/** The largest document that is unpacked: there are no ranges to read in what is packed. */
+const maxUnpackedBytes = 512 * 1024 * 1024;
+
+/**
+ * The outline of a file: of all of it when it is one value, else as far as it was needed to know. Beside it the bytes that
+ * it is of, where they are few enough to be kept: a file that its writer changes is one text all the while.
+ */
 const outline = Effect.fnUntraced(function* (file: Found) {
   const found = new JsonOutline(chatParts);
-  let first = true;
+  const most = file.packing === undefined ? inMemoryBytes : maxUnpackedBytes;
+  let kept: Array<Buffer> | undefined = [];
+  let bytes = 0;
   yield* forEachChunk(file, (chunk) => {
-    const marked = first && withoutMark(chunk).length < chunk.length;
-    first = false;
+    const isKept = bytes + chunk.length <= most;
+    // Copied, because the chunk's memory is used again.
+    const own = isKept || bytes === 0 ? Buffer.from(chunk) : chunk;
     // The mark becomes white space, so that positions stay those of the file.
-    found.push(marked ? Buffer.concat([Buffer.from("   "), withoutMark(chunk)]) : chunk);
+    if (bytes === 0) own.fill(" ", 0, own.length - withoutMark(own).length);
+    found.push(own);
+    bytes += own.length;
+    if (isKept) kept?.push(own);
+    else kept = undefined;
     return Effect.succeed(found.problem !== undefined || found.roots.length > 1 ? ("stop" as const) : undefined);
   });
   if (found.roots.length < 2) found.end();
-  return found;
+  return { found, bytes: kept === undefined ? undefined : Buffer.concat(kept) };
 });
 
 /** A file of JSON values one after the other that are lines of no agent. */
@@ -137,28 +154,12 @@ export const readFrom =
   (start, end) =>
     Effect.succeed(bytes.subarray(start, end));
 
-/** Files up to this size are read once and kept while they are imported; of larger ones ranges are read. */
-const inMemoryBytes = 64 * 1024 * 1024;
-/** The largest document that is unpacked: there are no ranges to read in what is packed. */
-const maxUnpackedBytes = 512 * 1024 * 1024;
-
 export const unfinishedDocument = "the document ends in the middle: import again when its writer has finished";
 
 const tooLarge: Detected = {
   _tag: "Refuse",
   reason: `it is a packed document of more than ${maxUnpackedBytes / 1024 / 1024} MiB: unpack it and import that`,
 };
-
-/** Reads parts of a document, from memory or from its file; undefined for a packed one that is too large. */
-export const readerOf = Effect.fnUntraced(function* (file: Found) {
-  if (file.packing === undefined && file.bytes > inMemoryBytes) {
-    const fromFile: Read = (start, end) => readRange(file.path, start, end);
-    return fromFile;
-  }
-  if (file.packing === undefined) return readFrom(yield* readRange(file.path, 0, file.bytes));
-  const bytes = yield* readWhole(file, maxUnpackedBytes);
-  return bytes === undefined ? undefined : readFrom(bytes);
-});
 
 /** Time after which a document that ends in the middle is read as far as it goes: its writer will not finish it. */
 const unfinishedMillis = 600_000;
@@ -174,9 +175,7 @@ export const mendedChat = Effect.fnUntraced(function* (bytes: Buffer, path: stri
 });
 
 /** A document whose brackets do not match, with what can be read of it; undefined for what is no conversation. */
-const damaged = Effect.fnUntraced(function* (file: Found, isOpen: boolean) {
-  const bytes = yield* readWhole(file, maxUnpackedBytes);
-  if (bytes === undefined) return undefined;
+const damaged = Effect.fnUntraced(function* (file: Found, bytes: Buffer, isOpen: boolean) {
   // The mark becomes white space, so that positions stay those of the file.
   bytes.fill(" ", 0, bytes.length - withoutMark(bytes).length);
   const found = yield* mendedChat(bytes, file.path);
@@ -184,7 +183,14 @@ const damaged = Effect.fnUntraced(function* (file: Found, isOpen: boolean) {
   const { mended } = found;
   const isFresh = (yield* Clock.currentTimeMillis) - file.modified < unfinishedMillis;
   if (isOpen && isFresh && mended.damages.some(({ isTail }) => isTail)) return undefined;
-  return { _tag: "Chat", ...found } satisfies Detected as Detected;
+  const { bytes: text, damages } = mended;
+  return {
+    _tag: "Chat",
+    chat: found.chat,
+    root: found.root,
+    read: readFrom(text),
+    damages,
+  } satisfies Detected as Detected;
 });
 
 /** True for a document with a list of objects where messages or conversations stand. */
@@ -201,7 +207,7 @@ const brokenAt = (bytes: Buffer, from: number): string => {
 const document = Effect.fnUntraced(function* (file: Found, root: Part, read: Read) {
   const chat = yield* chatOf(read, root, file.path);
   if (chat !== undefined && chat.conversations.length + (chat.source === undefined ? 0 : 1) > 0) {
-    return { _tag: "Chat", chat, root } satisfies Detected as Detected;
+    return { _tag: "Chat", chat, read, root } satisfies Detected as Detected;
   }
   if (root.kind === "array") return skip("a JSON array, but not of messages or conversations");
   // A file of one line that is longer than the head is a document as far as anyone could see.
@@ -217,9 +223,9 @@ const document = Effect.fnUntraced(function* (file: Found, root: Part, read: Rea
   if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
   if (raw.length > maxSingleBytes) return skip("a JSON object without messages");
   if (isMessageLine(value)) return { _tag: "Lines", format: "openai-chat" } satisfies Detected as Detected;
-  if (isGrokSummary(value)) return { _tag: "Single", format: "grok", value, root } satisfies Detected as Detected;
-  if (isOpenCode(value, file.path))
-    return { _tag: "Single", format: "opencode", value, root } satisfies Detected as Detected;
+  const single = isGrokSummary(value) ? "grok" : isOpenCode(value, file.path) ? "opencode" : undefined;
+  if (single !== undefined)
+    return { _tag: "Single", format: single, value, raw: compact(raw) } satisfies Detected as Detected;
   return skip("a JSON object without messages");
 });
 
@@ -252,25 +258,30 @@ const byContent = Effect.fnUntraced(function* (file: Found) {
 });
 
 const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray<Line>) {
-  const found = yield* outline(file);
+  // Begun before the outline, so that what is read later is the same file.
+  const ranges = file.packing === undefined && file.bytes > inMemoryBytes ? yield* rangesOf(file.path) : undefined;
+  const { bytes, found } = yield* outline(file);
   const [root, second] = found.roots;
   // Words are scalars to the outline: what begins with one is text.
   const isJson = root?.kind === "object" || root?.kind === "array";
   if (isJson && second !== undefined) return yield* manyValues(file);
   if (isJson && found.problem === undefined) {
-    const read = yield* readerOf(file);
-    if (read === undefined) return tooLarge;
-    return yield* document(file, root, read);
+    const read = bytes === undefined ? ranges : readFrom(bytes);
+    if (read !== undefined) return yield* document(file, root, read);
+    return file.packing === undefined ? yield* new FileChanged({ path: file.path }) : tooLarge;
   }
+  if (isJson && found.isFull && hasRecords(root))
+    return { _tag: "Refuse", reason: found.problem ?? "" } satisfies Detected as Detected;
+  if (isJson && found.isFull) return skip("it is JSON without messages");
   if (isJson && !lines.some(isObjectLine)) {
-    const mended = hasRecords(root) ? yield* damaged(file, found.isOpen) : undefined;
+    const whole = hasRecords(root) ? yield* readWhole(file, maxUnpackedBytes) : undefined;
+    const mended = whole === undefined ? undefined : yield* damaged(file, whole, found.isOpen);
     if (mended !== undefined) return mended;
     if (found.isOpen) return { _tag: "Refuse", reason: unfinishedDocument } satisfies Detected as Detected;
-    const bytes = hasRecords(root) ? yield* readWhole(file, maxUnpackedBytes) : undefined;
-    if (bytes !== undefined)
+    if (whole !== undefined)
       return {
         _tag: "Refuse",
-        reason: `it is not valid JSON, ${brokenAt(bytes, root.start)}`,
+        reason: `it is not valid JSON, ${brokenAt(whole, root.start)}`,
       } satisfies Detected as Detected;
   }
   const head = yield* headOf(file);

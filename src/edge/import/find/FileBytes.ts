@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { Effect, FileSystem } from "effect";
+import { Effect, FileSystem, Option, Schema } from "effect";
 import { type Packing, pieceBytes, unpacker } from "../Packing.ts";
 
 /** Bytes read at once: large enough that the system call and the Effect around it cost nothing (below 1 % at 1 GB/s). */
@@ -97,6 +97,25 @@ export const readRange = (path: string, start: number, end: number) =>
       return buffer.subarray(0, length);
     }),
   );
+
+/** The file is not the one that was read before. */
+export class FileChanged extends Schema.TaggedError<FileChanged>()("FileChanged", { path: Schema.String }) {}
+
+const versionOf = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const { ino, mtime, size } = yield* fs.stat(path);
+  return `${size} ${Option.getOrUndefined(mtime)?.getTime()} ${Option.getOrElse(ino, () => 0)}`;
+});
+
+/** Reads ranges of the file as it is now; each fails with `FileChanged` once it is another one. */
+export const rangesOf = Effect.fnUntraced(function* (path: string) {
+  const before = yield* versionOf(path);
+  return Effect.fnUntraced(function* (start: number, end: number) {
+    const bytes = yield* readRange(path, start, end);
+    if (bytes.length < end - start || (yield* versionOf(path)) !== before) return yield* new FileChanged({ path });
+    return bytes;
+  });
+});
 
 /** All plain bytes of a file, or undefined when there are more than `most`. */
 export const readWhole = Effect.fnUntraced(function* (source: Source, most: number) {

@@ -41,6 +41,15 @@ const ignoredFolders = new Set([".git", "node_modules"]);
 /** A file system may keep times that no event can have, beyond the year 9999: then it says nothing. */
 const timeOfFile = (date: Date): number => (Math.abs(date.getTime()) <= latest ? date.getTime() : 0);
 
+/** A file as it is now. */
+export const foundOf = (path: string, { mtime, size }: FileSystem.File.Info): Found => ({
+  path,
+  bytes: Number(size),
+  modified: Option.match(mtime, { onNone: () => 0, onSome: timeOfFile }),
+});
+
+export const noFile = "it is no file and no folder";
+
 /** One sentence of a file system error. */
 export const reasonOf = (error: PlatformError.PlatformError): string => {
   const { reason } = error;
@@ -91,13 +100,12 @@ export const walk = Effect.fn("edge.walk")(function* (roots: ReadonlyArray<strin
       const info = yield* fs.stat(path);
       if (info.type === "Directory") return yield* enter(path, depth);
       if (info.type !== "File") {
-        skipped.push({ file: path, reason: "it is no file and no folder" });
+        skipped.push({ file: path, reason: noFile });
         return;
       }
       if (taken.has(path)) return;
       taken.add(path);
-      const modified = Option.match(info.mtime, { onNone: () => 0, onSome: timeOfFile });
-      files.push({ path, bytes: Number(info.size), modified });
+      files.push(foundOf(path, info));
     }).pipe(
       Effect.catch((error) =>
         Effect.sync(() => {

@@ -79,7 +79,7 @@ export const homes: ReadonlyArray<Home> = [
     format: "gemini-cli",
     inHome: [".gemini"],
     folders: ["tmp"],
-    isTranscript: /(?:^|\/)chats\/[^/]+\.jsonl?$/,
+    isTranscript: /(?:^|\/)chats\/(?:[^/]+\/)?[^/]+\.jsonl?$/,
   },
   {
     agent: "Qwen Code",
@@ -100,7 +100,7 @@ export const homes: ReadonlyArray<Home> = [
     agent: "VS Code chat",
     format: "vscode-chat",
     inApplications: codes,
-    folders: ["workspaceStorage", "globalStorage/emptyWindowChatSessions"],
+    folders: ["workspaceStorage", "globalStorage/emptyWindowChatSessions", "globalStorage/transferredChatSessions"],
     isTranscript: /(?:^|\/)chatSessions\/[^/]+\.jsonl?$|^[^/]+\.jsonl?$/,
   },
   {
@@ -121,6 +121,13 @@ export const homes: ReadonlyArray<Home> = [
   tasks("Roo Code", "rooveterinaryinc.roo-cline"),
   tasks("Kilo Code", "kilocode.kilo-code"),
   {
+    agent: "Cline",
+    format: "cline",
+    inHome: [".cline/data"],
+    folders: ["sessions", "tasks"],
+    isTranscript: /\.messages\.json$|(?:^|\/)(?:api_conversation_history|ui_messages)\.json$/,
+  },
+  {
     agent: "Continue",
     format: "continue",
     inHome: [".continue"],
@@ -130,7 +137,22 @@ export const homes: ReadonlyArray<Home> = [
   { agent: "Droid", format: "droid", inHome: [".factory"], folders: ["sessions"], isTranscript: lines },
   { agent: "pi", format: "pi", inHome: [".pi/agent"], folders: ["sessions"], isTranscript: lines },
   { agent: "Grok", format: "grok", inHome: [".grok"], folders: ["sessions"], isTranscript: /chat_history\.jsonl$/ },
-  { agent: "Kimi", format: "kimi", inHome: [".kimi"], folders: ["sessions"], isTranscript: /(?:wire|context)\.jsonl$/ },
+  {
+    agent: "Kimi",
+    format: "kimi",
+    variable: "KIMI_SHARE_DIR",
+    inHome: [".kimi"],
+    folders: ["sessions"],
+    isTranscript: /(?:wire|context)\.jsonl$/,
+  },
+  {
+    agent: "Kimi Code",
+    format: "kimi-code",
+    variable: "KIMI_CODE_HOME",
+    inHome: [".kimi-code"],
+    folders: ["sessions"],
+    isTranscript: /(?:^|\/)wire\.jsonl$/,
+  },
   {
     agent: "Hermes",
     format: "hermes",
@@ -144,6 +166,14 @@ export const homes: ReadonlyArray<Home> = [
   { agent: "Zed", format: "zed", ...data("zed"), folders: ["threads/threads.db"], isTranscript: anything },
   { agent: "Zed", format: "zed", inApplications: ["Zed"], folders: ["threads/threads.db"], isTranscript: anything },
   { agent: "Kiro CLI", format: "kiro", ...data("kiro-cli"), folders: ["data.sqlite3"], isTranscript: anything },
+  {
+    agent: "Kiro CLI",
+    format: "kiro-lines",
+    variable: "KIRO_HOME",
+    inHome: [".kiro"],
+    folders: ["sessions/cli"],
+    isTranscript: lines,
+  },
   { agent: "Crush", format: "crush", ...data("crush"), folders: ["crush.db"], isTranscript: anything },
   {
     agent: "OpenCode",

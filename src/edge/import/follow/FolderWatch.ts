@@ -10,9 +10,9 @@
  *
  * Plain promises, because every callback here comes from `node:fs`.
  */
-import { type FSWatcher, type Stats, watch } from "node:fs";
+import { existsSync, type FSWatcher, type Stats, watch } from "node:fs";
 import * as fsp from "node:fs/promises";
-import { dirname, join, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 
 /** A file or folder to follow. */
 export interface FollowRoot {
@@ -53,13 +53,16 @@ const remoteTypes = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x65735546,
 const besideDatabase = /-(?:wal|journal|shm)$/;
 
 /** A change seen by size, time of content and inode. */
-export const signatureOf = (info: { readonly size: number; readonly mtimeMs: number; readonly ino: number }): string =>
+const signatureOf = (info: { readonly size: number; readonly mtimeMs: number; readonly ino: number }): string =>
   `${info.size}:${info.mtimeMs}:${info.ino}`;
+
+const identityOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
 
 interface Folder {
   readonly root: FollowRoot;
   readonly depth: number;
-  readonly ino: number;
+  /** Device and inode: two disks number theirs alike. */
+  readonly identity: string;
   readonly watcher: FSWatcher | undefined;
 }
 
@@ -107,11 +110,6 @@ export class FolderWatch {
 
   watched(): Watched {
     return { roots: this.roots, files: this.files.size, folders: this.folders.size, polled: this.polled.size };
-  }
-
-  /** The file was read as it is at this signature: a sweep need not tell it again. */
-  saw(path: string, signature: string): void {
-    this.files.set(path, signature);
   }
 
   close(): void {
@@ -166,11 +164,13 @@ export class FolderWatch {
     if (info === undefined || !info.isDirectory()) return;
     const known = this.folders.get(folder);
     const reach = isFlat ? maxDepth : depth;
-    if (known?.ino === info.ino && known.depth <= reach) return isFlat ? this.list(folder, root, maxDepth) : undefined;
+    const identity = identityOf(info);
+    if (known?.identity === identity && known.depth <= reach)
+      return isFlat ? this.list(folder, root, maxDepth) : undefined;
     known?.watcher?.close();
     // Watched first and listed then, so that nothing falls between.
     const watcher = await this.watching(folder);
-    this.keep(folder, { root, depth: reach, ino: info.ino, watcher });
+    this.keep(folder, { root, depth: reach, identity, watcher });
     await this.list(folder, root, reach);
   }
 
@@ -186,14 +186,26 @@ export class FolderWatch {
     if (system !== undefined && remoteTypes.has(system.type)) return undefined;
     try {
       const watcher = watch(folder, { persistent: false }, (_, name) => {
-        if (name === null) void this.listKnown(folder);
-        else void this.look(join(folder, name));
+        if (name === null) return void this.listKnown(folder);
+        // The system names the folder itself when that is gone.
+        if (name === basename(folder)) void this.renew(folder);
+        void this.look(join(folder, name));
       });
       watcher.on("error", () => this.unwatched(folder, watcher));
       return watcher;
     } catch {
       return undefined;
     }
+  }
+
+  /** Watches what is at the folder's place by now: a new folder there may have the old one's inode. */
+  private async renew(folder: string): Promise<void> {
+    const known = this.folders.get(folder);
+    if (known === undefined || this.isClosed) return;
+    known.watcher?.close();
+    this.folders.delete(folder);
+    if (existsSync(folder)) await this.enter(folder, known.root, known.depth, false);
+    else this.forget(folder);
   }
 
   /** The system does not watch it any longer: it is polled from now on, or gone. */
@@ -228,7 +240,7 @@ export class FolderWatch {
     const info = await fsp.stat(path).catch(() => undefined);
     if (info?.isFile() === true && this.isFollowed(path)) return this.look(path);
     if (info?.isDirectory() !== true || root.isTranscript !== undefined || depth >= maxDepth) return;
-    const isKnown = [...this.folders.values()].some(({ ino }) => ino === info.ino);
+    const isKnown = [...this.folders.values()].some(({ identity }) => identity === identityOf(info));
     if (!isKnown) await this.enter(path, root, depth + 1, false);
   }
 

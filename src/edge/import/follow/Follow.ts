@@ -14,7 +14,7 @@ import { EventLog } from "../../../log/EventLog.ts";
 import { detect, unfinishedDocument, withPacking } from "../find/Detect.ts";
 import { unfinishedLine } from "../cut/CutLines.ts";
 import { isStore } from "../cut/ImportStore.ts";
-import type { Found } from "../find/FileWalk.ts";
+import { type Found, foundOf } from "../find/FileWalk.ts";
 import * as Siblings from "../find/Siblings.ts";
 import { importPaths } from "../Importer.ts";
 import type { ImportProgress, ImportReport, Kept, Refusal } from "../Report.ts";
@@ -56,8 +56,9 @@ const restFactor = 9;
 const mostRestMillis = 300_000;
 /** A file that has not changed for so long gets its stamp. */
 const settleMillis = 2_500;
-/** Pause after a failure of the log or the disk. */
+/** Pause after a failure of the log or the disk, twice as long after each further one of the same file, up to the longest. */
 const againMillis = 2_000;
+const longestAgainMillis = 30_000;
 /** Signatures that are remembered of what was read whole. */
 const mostRead = 10_000;
 
@@ -111,6 +112,8 @@ class Follower {
   /** Earliest time at which a path may be read again. */
   private readonly resting = new Map<string, number>();
   private readonly settling = new Map<string, Settling>();
+  /** Failures in a row, by path: the first of them is told. */
+  private readonly failures = new Map<string, number>();
   private readonly read = new Map<string, string>();
 
   constructor(options: FollowerOptions) {
@@ -153,13 +156,18 @@ class Follower {
   /** Runs an effect; a failure is tried again: nothing of the path is given up. */
   private guarded<E, R>(path: string, effect: Effect.Effect<void, E, R>) {
     return effect.pipe(
+      Effect.andThen(Effect.sync(() => void this.failures.delete(path))),
       Effect.catchCause((cause) =>
         Effect.gen({ self: this }, function* () {
           if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt;
+          const before = this.failures.get(path) ?? 0;
+          this.failures.set(path, before + 1);
           this.tails.delete(path);
           this.dirty.add(path);
-          this.resting.set(path, (yield* Clock.currentTimeMillis) + againMillis);
-          yield* Effect.logWarning(`${path} is read again: it could not be followed`, cause);
+          const pause = Math.min(againMillis * 2 ** before, longestAgainMillis);
+          this.resting.set(path, (yield* Clock.currentTimeMillis) + pause);
+          const words = `${path} could not be followed; it is tried again until it can be`;
+          yield* before === 0 ? Effect.logWarning(words, cause) : Effect.logDebug(words, cause);
           return undefined;
         }),
       ),
@@ -173,8 +181,7 @@ class Follower {
       this.settling.delete(path);
       return;
     }
-    const modified = Option.match(info.value.mtime, { onNone: () => 0, onSome: (time) => time.getTime() });
-    const found: Found = { path, bytes: Number(info.value.size), modified };
+    const found = foundOf(path, info.value);
     const isTold = yield* this.drain(path, this.tails.get(path));
     if (isTold) return;
     this.tails.delete(path);

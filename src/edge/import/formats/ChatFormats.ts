@@ -10,6 +10,7 @@ import { Effect, type FileSystem, type PlatformError } from "effect";
 import { isObject, type JsonObject, type JsonValue, numberAt, stringAt } from "../../../domain/Json.ts";
 import { nameInside } from "../../../domain/interpret/traces/atif.ts";
 import type { ChatFormat } from "../Entry.ts";
+import type { FileChanged } from "../find/FileBytes.ts";
 import { compact, type Descend, type Part } from "./JsonOutline.ts";
 import { boundedId, digestOf, fileNameOf, isGlobal, segmentsOf, stemOf } from "../ThreadIds.ts";
 import { shapeOf } from "./ChatShapes.ts";
@@ -18,7 +19,7 @@ import { shapeOf } from "./ChatShapes.ts";
 export type Read = (
   start: number,
   end: number,
-) => Effect.Effect<Buffer, PlatformError.PlatformError, FileSystem.FileSystem>;
+) => Effect.Effect<Buffer, FileChanged | PlatformError.PlatformError, FileSystem.FileSystem>;
 
 export interface Conversation {
   readonly format: ChatFormat;
@@ -320,7 +321,7 @@ const letta = Effect.fnUntraced(function* (read: Read, many: Part, stem: string)
 const insideOf = (
   read: Read,
   { derived, frame, name }: Conversation,
-): Effect.Effect<ReadonlyArray<Conversation>, PlatformError.PlatformError, FileSystem.FileSystem> =>
+): Effect.Effect<ReadonlyArray<Conversation>, FileChanged | PlatformError.PlatformError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const found: Array<Conversation> = [];
     for (const [index, inner] of (arrayOf(frame, [insideKey])?.parts ?? []).entries()) {

@@ -46,6 +46,13 @@ const shapes: ReadonlyArray<Shape> = [
     says: (fields) => stringAt(fields, "id")?.startsWith("T-") === true,
     name: at("id"),
   },
+  {
+    format: "cline",
+    messages: "messages",
+    has: ["version", "sessionId", "updated_at"],
+    says: (fields) => fields["version"] === 1,
+    name: at("sessionId"),
+  },
   { format: "continue", messages: "history", has: ["sessionId", "workspaceDirectory"], name: at("sessionId") },
   { format: "kiro", messages: "history", has: ["conversation_id"], name: at("conversation_id") },
   {
@@ -53,7 +60,7 @@ const shapes: ReadonlyArray<Shape> = [
     messages: "messages",
     has: ["version", "updated_at"],
     hasOne: ["title", "summary"],
-    says: (fields) => /^0\.[123]\.\d+$/.test(stringAt(fields, "version") ?? ""),
+    says: (fields) => /^0\.[1-9]\.\d+$/.test(stringAt(fields, "version") ?? ""),
     name: at("id", "row.id"),
   },
 ];

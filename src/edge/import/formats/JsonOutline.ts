@@ -34,6 +34,11 @@ const closeBrace = 0x7d;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
+/**
+ * Most parts that are recorded: about a gigabyte of memory. An export of 100,000 conversations has a few million; a list
+ * of numbers of 90 MB has more, and took all memory that V8 has.
+ */
+const mostParts = 10_000_000;
 /** Deepest nesting that is followed; V8's own `JSON.parse` gives up earlier. */
 const maxDepth = 100_000;
 /** Longest key that is kept: every key that is looked for is shorter. */
@@ -44,8 +49,10 @@ export const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a
 export class JsonOutline {
   /** The top-level values, in order: one for a document, several for joined lines. */
   readonly roots: Array<Part> = [];
-  /** Reason that this is no JSON text, once that is known. */
+  /** Reason that this is no JSON text, or is not outlined further, once that is known. */
   problem: string | undefined;
+  /** True when it has more parts than are recorded: it may be JSON all the same. */
+  isFull = false;
 
   private offset = 0;
   private readonly kinds: Array<number> = [];
@@ -59,9 +66,11 @@ export class JsonOutline {
   private keyBytes: Array<number> | undefined;
   private key: string | undefined;
   private readonly descend: Descend;
+  private partsLeft: number;
 
-  constructor(descend: Descend) {
+  constructor(descend: Descend, most = mostParts) {
     this.descend = descend;
+    this.partsLeft = most;
   }
 
   /** True when a value has begun and not ended. */
@@ -121,6 +130,10 @@ export class JsonOutline {
 
   private begin(kind: Part["kind"], start: number, recorded: boolean): Part {
     const part: Part = { start, end: start, kind, key: this.key, parts: recorded ? [] : undefined };
+    if (--this.partsLeft < 0) {
+      this.isFull = true;
+      this.problem = "it has too many values for one document: divide it into several files, and import those";
+    }
     const parent = this.open.at(-1);
     (parent === undefined ? this.roots : parent.parts)?.push(part);
     this.key = undefined;

@@ -113,9 +113,17 @@ const isKimi = (line: JsonObject, type: string | undefined): boolean =>
   (typeof line["timestamp"] === "number" &&
     has(objectAt(line, "message") ?? {}, "type") &&
     isObject(objectAt(line, "message")?.["payload"])) ||
-  (type === "metadata" && has(line, "protocol_version")) ||
+  (type === "metadata" && has(line, "protocol_version") && !("created_at" in line)) ||
   line["role"] === "_checkpoint" ||
   line["role"] === "_usage";
+
+const kimiCodeTypes =
+  /^(?:config|context|cron|full_compaction|goal|interaction|llm|mcp|permission|plan|plan_mode|profile|swarm_mode|task|token_counting|tools|turn|usage)\.[a-z_]+$/;
+
+/** A record with its fields beside its type, and the moment in `time`. */
+const isKimiCode = (line: JsonObject, type: string | undefined): boolean =>
+  (type === "metadata" && has(line, "protocol_version") && typeof line["created_at"] === "number") ||
+  (type !== undefined && kimiCodeTypes.test(type) && typeof line["time"] === "number" && !("data" in line));
 
 const isClaudeHistory = (line: JsonObject): boolean =>
   has(line, "display") && has(line, "project") && typeof line["timestamp"] === "number";
@@ -195,6 +203,12 @@ const recognisers: ReadonlyArray<Recogniser> = [
     isOneSession: true,
   },
   { format: "kimi", isLine: isKimi },
+  { format: "kimi-code", isLine: isKimiCode },
+  {
+    format: "kiro-lines",
+    isLine: (line) =>
+      /^(?:Prompt|AssistantMessage|ToolResults)$/.test(stringAt(line, "kind") ?? "") && isObject(line["data"]),
+  },
   {
     format: "langfuse",
     isLine: isLangfuse,

@@ -260,9 +260,9 @@ export const mend = (given: Buffer, descend: Descend): Mended | undefined => {
   const most = Math.min(mostDamages, Math.ceil(mostLooked / given.length));
   let known = 0;
   while (damages.length <= most) {
-    const { problem, roots } = outlineOf(bytes, descend);
+    const { isFull, problem, roots } = outlineOf(bytes, descend);
     const [root, second] = roots;
-    if (root?.parts === undefined || second !== undefined) return undefined;
+    if (root?.parts === undefined || second !== undefined || isFull) return undefined;
     if (problem === undefined) return damages.length === 0 ? undefined : { bytes, damages };
     const bad = firstBad(bytes, [root], known);
     const gap = bad === undefined ? undefined : gapOf(bytes, bad);

@@ -245,7 +245,7 @@ const stores: ReadonlyArray<Store> = [
   cursor,
   sessionsAndMessages("goose-db", {
     has: { sessions: ["id", "working_dir"], messages: ["session_id", "role", "content_json"] },
-    sessionJson: columns("extension_data", "recipe_json", "user_recipe_values_json"),
+    sessionJson: columns("extension_data", "model_config_json", "recipe_json", "user_recipe_values_json"),
     messageJson: columns("content_json", "metadata_json"),
     order: "id",
   }),

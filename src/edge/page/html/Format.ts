@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { grouped } from "../../../domain/Grouped.ts";
+import { grouped, scaled } from "../../../domain/Grouped.ts";
 import { type Html, html } from "./Html.ts";
 
 export const count = (value: number | bigint): string => grouped(value);
@@ -11,21 +11,10 @@ export const count = (value: number | bigint): string => grouped(value);
 export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;
 
-const scaled = (value: number, units: ReadonlyArray<string>, step: number): string => {
-  let rest = value;
-  let unit = 0;
-  while (Math.abs(rest) >= step && unit < units.length - 1) {
-    rest /= step;
-    unit += 1;
-  }
-  const digits = unit === 0 || Math.abs(rest) >= 100 ? 0 : 1;
-  return `${rest.toFixed(digits)}${units[unit] ?? ""}`;
-};
-
 /** 1234567 → 1.2M: tokens. */
-export const short = (value: number): string => scaled(value, ["", "k", "M", "G"], 1000);
+export const short = (value: number): string => scaled(value, ["", "k", "M", "G"]);
 
-export const bytes = (value: number): string => scaled(value, [" B", " kB", " MB", " GB", " TB"], 1000);
+export const bytes = (value: number): string => scaled(value, [" B", " kB", " MB", " GB", " TB"]);
 
 export const duration = (millis: number): string => {
   if (millis > 0 && millis < 0.5) return "<1 ms";

@@ -3,6 +3,7 @@
  *
  * Room: edge.
  */
+import { shownText } from "../../../domain/thread/MessageKind.ts";
 import type { MessageRow, PartRow, ToolCallRow } from "../../../query/Query.ts";
 import type { CallHead, ThreadKey } from "../../../query/screens/ThreadScreen.ts";
 import { atClock, bytes, count, line, moment } from "../html/Format.ts";
@@ -86,7 +87,9 @@ const picture = (part: PartRow, message: MessageRow, { isAlone }: Making): Html 
 const partHtml = (part: PartRow, message: MessageRow, how: Making): Child => {
   switch (part.type) {
     case "text":
-      return (part.text ?? "").trim() === "" ? null : shownWords(part.text ?? "", message.sequence, how);
+      return (part.text ?? "").trim() === ""
+        ? null
+        : shownWords(shownText(message.kind, part.text ?? ""), message.sequence, how);
     case "thinking":
       return thought(part, how);
     case "tool_use": {

@@ -4,6 +4,7 @@
  * Room: edge.
  */
 import { Effect, Option, Stream } from "effect";
+import { shownText } from "../../../domain/thread/MessageKind.ts";
 import { fenced } from "../../../query/brief/BriefText.ts";
 import { maxPage, type MessageRow, Query, type ThreadRow, type ToolCallRow } from "../../../query/Query.ts";
 import * as Ask from "../../../query/screens/ThreadScreen.ts";
@@ -32,7 +33,8 @@ type CallOf = (callId: string | null) => Ask.CallHead | ToolCallRow | undefined;
 /** A message with the calls it asked for: with all of them where they have results, else with their beginnings. */
 export const messageMarkdown = (message: MessageRow, callOf: CallOf): string => {
   const parts = message.parts.flatMap((part): ReadonlyArray<string> => {
-    if (part.type === "text") return (part.text ?? "").trim() === "" ? [] : [quotation(part.text ?? "")];
+    if (part.type === "text")
+      return (part.text ?? "").trim() === "" ? [] : [quotation(shownText(message.kind, part.text ?? ""))];
     if (part.type !== "tool_use") return [];
     const call = callOf(part.refersTo);
     return call === undefined ? [] : [callMarkdown(call)];

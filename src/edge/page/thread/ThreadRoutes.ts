@@ -6,7 +6,7 @@
 import { Effect, Layer } from "effect";
 import { HttpRouter, HttpServerResponse } from "effect/http";
 import { Query } from "../../../query/Query.ts";
-import { tokensOf } from "../../../query/screens/Overview.ts";
+import { estimateOf, tokensOf } from "../../../query/screens/Overview.ts";
 import * as Ask from "../../../query/screens/ThreadScreen.ts";
 import { asked, given, number } from "../Asked.ts";
 import { part, shown, text, trouble } from "../Shown.ts";
@@ -38,6 +38,14 @@ interface Bounds {
   readonly isLast: boolean;
 }
 
+/** The page with no more calls than one answer has: at its end, or from its beginning on where it goes forward. */
+const withinCalls = Effect.fnUntraced(function* (key: Ask.ThreadKey, bounds: Bounds, isForward: boolean) {
+  const { after, to } = bounds;
+  const beyond = yield* Ask.callBeyond(key, isForward ? { after } : { after, before: to + 1 });
+  if (beyond === undefined || beyond > to) return bounds;
+  return isForward ? { after, to: Math.max(after + 1, beyond - 1), isLast: false } : { ...bounds, after: beyond };
+});
+
 /** Bounds of a page: before or after a sequence, around one, or at the end. */
 const boundsOf = Effect.fnUntraced(function* (key: Ask.ThreadKey, query: URLSearchParams, end: number) {
   const before = number(query, "before");
@@ -47,14 +55,24 @@ const boundsOf = Effect.fnUntraced(function* (key: Ask.ThreadKey, query: URLSear
     return Math.max(0, (yield* Ask.pageBefore(key, from, most)) - 1);
   });
   if (before !== undefined)
-    return { after: yield* start(before, perPage), to: Math.min(before - 1, end), isLast: false };
-  if (after === undefined && at === undefined) return { after: yield* start(end + 1, perPage), to: end, isLast: true };
-  const from = after ?? (yield* start((at ?? 0) + 1, perPage / 2));
+    return yield* withinCalls(
+      key,
+      { after: yield* start(before, perPage), to: Math.min(before - 1, end), isLast: false },
+      false,
+    );
+  if (after === undefined && at === undefined)
+    return yield* withinCalls(key, { after: yield* start(end + 1, perPage), to: end, isLast: true }, false);
+  const around = Effect.fnUntraced(function* (place: number) {
+    const first = yield* start(place + 1, perPage / 2);
+    return (yield* Ask.callBeyond(key, { after: first, before: place + 1, most: Ask.mostCalls / 2 })) ?? first;
+  });
+  const from = after ?? (yield* around(at ?? 0));
   const found = yield* Effect.flatMap(Query, ({ messages }) =>
     messages({ ...key, after: from, upToSequence: end, limit: perPage }),
   );
   const next = yield* Ask.nextAfter(key, found.at(-1)?.sequence ?? from, end);
-  return { after: from, to: next === undefined ? end : next - 1, isLast: next === undefined } satisfies Bounds;
+  const bounds = { after: from, to: next === undefined ? end : next - 1, isLast: next === undefined };
+  return yield* withinCalls(key, bounds, true);
 });
 
 /** Everything of a page, as markup. */
@@ -111,7 +129,7 @@ const screen = Effect.gen(function* () {
   const children = yield* Ask.children(key);
   const body = yield* stretch(key, bounds, children);
   const shownUpTo = isWhole ? undefined : upTo;
-  const isBefore = bounds.after > 0 && (yield* Ask.nextAfter(key, 0, bounds.after)) !== undefined;
+  const isBefore = bounds.after > 0 && (yield* Ask.isAnything(key, bounds.after));
   if (isPart) {
     const wantsBefore = number(query, "before") !== undefined;
     return part(
@@ -122,6 +140,7 @@ const screen = Effect.gen(function* () {
     key,
     thread,
     tokens: yield* tokensOf(key),
+    estimatedUsd: yield* estimateOf(key),
     outline: yield* Ask.outline(key),
     children,
     body,

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exitCodes } from "../../../../src/edge/cli/Failure.ts";
-import { session, Stage } from "../Program.ts";
+import { session, Stage, until } from "../Program.ts";
 
 interface Restored {
   readonly executed: boolean;
@@ -39,5 +39,20 @@ describe("recollect backup and restore", { timeout: 120_000 }, () => {
     const found = await stage.run(["backup", "verify", into]);
     assert.deepInclude(found, { code: exitCodes.different });
     assert.include(found.out, "recollect.db");
+  });
+
+  it("says, when it is interrupted, what is kept and how to go on", async () => {
+    await using stage = new Stage();
+    const into = join(stage.folder, "backup");
+    await stage.json(["config", "set", "spool.overdueMillis", "90000"]);
+    // Each is synced: time in which the interruption comes.
+    mkdirSync(join(stage.data, "queries"), { recursive: true });
+    for (let n = 0; n < 500; n++) writeFileSync(join(stage.data, "queries", `q${n}.sql`), "SELECT 1");
+    const running = stage.start(["backup", into]);
+    await until(() => existsSync(into) && readdirSync(into).some((name) => name.startsWith("files-")));
+    const { code, err } = await running.end();
+    assert.strictEqual(code, exitCodes.interrupted);
+    assert.match(err, /Interrupted\. What an earlier run has backed up in .*backup is as it was/);
+    assert.deepInclude(await stage.run(["backup", into]), { code: 0 });
   });
 });

@@ -36,7 +36,7 @@ describe("lines of threads", () => {
       row({ title: "x".repeat(300), tool: "an-agent-of-a-long-name", cwd: `/a/${"b".repeat(90)}`, toolCalls: 12_345 }),
       row({ title: "\u001b[31mred" }),
     ];
-    for (const columns of [60, 80, 120]) {
+    for (const columns of [25, 40, 60, 80, 120]) {
       const lines = threadLines(rows, { short: ["768de5d6", "a", "b", "c"], screen: screen(columns), now, utc: false });
       for (const line of lines) assert.isAtMost(CliOutput.displayWidth(line), columns, line);
       assert.notInclude(lines.join(""), "\u001b");

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
-import { Deferred, Effect, Fiber, Queue, Schedule } from "effect";
+import { Deferred, Effect, Fiber, Logger, Queue, Schedule } from "effect";
 import { appendFileSync, mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { follow, type FollowOptions, type News } from "../../../../src/edge/import/follow/Follow.ts";
@@ -30,7 +30,7 @@ const following = Effect.fnUntraced(function* (path: string, options: Partial<Fo
     onNews: (one) => Queue.offerUnsafe(news, one),
     onBegun: (report, watched) => Deferred.doneUnsafe(begun, Effect.succeed({ report, watched })),
   }).pipe(Effect.forkScoped);
-  const next = Queue.take(news).pipe(Effect.timeout("10 seconds"), Effect.orDie);
+  const next = Queue.take(news).pipe(Effect.timeout("30 seconds"), Effect.orDie);
   return { ...(yield* Deferred.await(begun)), news: next, stop: Fiber.interrupt(fiber) } satisfies Followed;
 });
 
@@ -99,6 +99,23 @@ describe("a followed folder", () => {
         assert.strictEqual(yield* count, 32 + 41 + 5);
         assert.sameMembers(yield* threads, ["s", "t", "u"]);
       }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+describe("a root", () => {
+  it.live("that is taken away and made anew at once is followed on, also when it has the same inode", () =>
+    Effect.gen(function* () {
+      const above = yield* folderOf({ "root/a.jsonl": claudeLines("s", 0, 2) });
+      const root = join(above, "root");
+      const followed = yield* following(root);
+      for (let times = 1; times <= 3; times++) {
+        rmSync(root, { recursive: true });
+        mkdirSync(root);
+        yield* Effect.sleep("200 millis");
+        writeFileSync(join(root, `${times}.jsonl`), claudeLines(`t${times}`, 0, 3));
+        assert.strictEqual(yield* eventsOf(followed, 3), 3);
+      }
+    }).pipe(Effect.scoped, Effect.provide(world)),
   );
 });
 
@@ -192,6 +209,33 @@ describe("a follower", () => {
       });
       yield* rests.pipe(Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 200 }));
       assert.isUndefined(stamps?.known(join(folder, "a.jsonl")));
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("tells once of a file that cannot be followed, tries it again, and goes on when it can be", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 2) });
+      let isAway = false;
+      let attempts = 0;
+      const failing = withLog((log) => ({
+        appendAll: (appends) => {
+          if (!isAway) return log.appendAll(appends);
+          attempts++;
+          return Effect.die("planted");
+        },
+      }));
+      const warnings: Array<string> = [];
+      const heard = Logger.make(({ logLevel, message }) => {
+        if (logLevel === "Warn") warnings.push(String(message));
+      });
+      const followed = yield* following(folder).pipe(failing, Effect.provide(Logger.layer([heard])));
+      isAway = true;
+      appendFileSync(join(folder, "a.jsonl"), claudeLines("s", 2, 4));
+      const again = Effect.suspend(() => (attempts < 3 ? Effect.fail("not yet" as const) : Effect.void));
+      yield* again.pipe(Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 600 }));
+      isAway = false;
+      assert.strictEqual((yield* followed.news).events, 2);
+      assert.strictEqual(warnings.filter((words) => words.includes("could not be followed")).length, 1);
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect } from "effect";
-import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { countsOf, describedAs, factsByThread } from "../counts.ts";
 import { stores, type StoreFixture } from "../StoreFixtures.ts";
-import { events, exported, folderOf, importAll, threads, world } from "../World.ts";
+import { events, exported, folderOf, importAll, threads, withLog, world } from "../World.ts";
 
 /** The fixture's database in a folder of its own; `mode` is SQLite's journal mode. */
 const built = Effect.fnUntraced(function* (store: StoreFixture, mode: "wal" | "delete") {
@@ -170,6 +170,38 @@ it.live("a database of no agent that is known, a damaged one and an empty one ar
   }).pipe(Effect.scoped, Effect.provide(world)),
 );
 
+it.live("a damaged page of a database costs the sessions that stand on it, and no other one", () =>
+  Effect.gen(function* () {
+    const folder = yield* folderOf({});
+    const path = join(folder, "a.db");
+    const database = new Database(path);
+    (stores[0] as StoreFixture).build(database);
+    database.exec("CREATE INDEX message_session_idx ON message(session_id)");
+    const session = database.prepare(
+      "INSERT INTO session SELECT ?, project_id, parent_id, slug, directory, title, version, time_created, time_updated FROM session WHERE id = 'ses_1'",
+    );
+    const message = database.prepare("INSERT INTO message VALUES (?, ?, 1, 1, ?)");
+    for (let n = 10; n < 50; n++) {
+      session.run(`ses_${n}`);
+      const data = JSON.stringify({ role: "user", words: `session ${n} `.repeat(150) });
+      message.run(`msg_${n}`, `ses_${n}`, data);
+    }
+    database.close();
+    const bytes = readFileSync(path);
+    const page = Math.floor(bytes.indexOf("session 30 session 30") / 4096) * 4096;
+    writeFileSync(path, bytes.fill(0xee, page, page + 4096));
+    const report = yield* importAll(folder);
+    assert.isAbove(report.refused.length, 0);
+    assert.isBelow(report.refused.length, 10);
+    for (const { reason } of report.refused) assert.match(reason, /^ses_\d+: the SQLite database is damaged/);
+    assert.include(
+      report.refused.map(({ reason }) => reason.slice(0, 6)),
+      "ses_30",
+    );
+    for (const id of ["ses_1", "ses_10", "ses_49"]) assert.include(yield* threads, id);
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
 it.live("a session that was moved into the database is the thread that its files were", () =>
   Effect.gen(function* () {
     const store = stores[0] as StoreFixture;
@@ -194,5 +226,31 @@ it.live("a session that was moved into the database is the thread that its files
     yield* importAll((yield* built(store, "wal")).folder);
     assert.deepStrictEqual(yield* threads, ["ses_1"]);
     assert.deepStrictEqual(countsOf((yield* factsByThread).get("ses_1") ?? []), store.counts);
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
+it.live("a database that is written to while it is read is read once more, and counts once in the report", () =>
+  Effect.gen(function* () {
+    const { build, file, format, rows } = stores[0] as StoreFixture;
+    const folder = yield* folderOf({});
+    const db = new Database(join(folder, file));
+    db.pragma("journal_mode = wal");
+    build(db);
+    db.exec("INSERT INTO session SELECT 'ses_0', 'p', NULL, 'owl', '/x', 'Other', '1.17.0', 1, 1");
+    // Closed by its last user it has no log beside it, and is taken for one that is open nowhere.
+    db.close();
+    let looks = 0;
+    const report = yield* importAll(folder).pipe(
+      withLog((log) => ({
+        last: (history) => {
+          if (looks++ === 0) utimesSync(join(folder, file), new Date(1), new Date(1));
+          return log.last(history);
+        },
+      })),
+    );
+    const entries = rows + 1;
+    assert.deepInclude(report, { files: 1, eventsAppended: entries, duplicates: 0, refused: [], threads: 2 });
+    assert.deepStrictEqual(report.formats, { [format]: { files: 1, entries } });
+    assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, duplicates: entries });
   }).pipe(Effect.scoped, Effect.provide(world)),
 );
