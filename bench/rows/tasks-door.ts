@@ -32,10 +32,11 @@ interface Run {
   readonly waitMillis: number;
 }
 
-const started = (told: Told) =>
+/** A process of the bench, once it says that it is ready. */
+const forked = (file: string, ...args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const child = fork(new URL("../taskWork.ts", import.meta.url), [JSON.stringify(told)], { execArgv: [] });
+      const child = fork(new URL(`../${file}`, import.meta.url), args, { execArgv: [] });
       await new Promise<void>((resolve, reject) => {
         child.once("message", () => resolve());
         child.once("exit", (code) => reject(new Error(`a worker ended with ${code}`)));
@@ -44,6 +45,8 @@ const started = (told: Told) =>
     }),
     (child) => Effect.sync(() => child.kill("SIGKILL")),
   );
+
+const started = (told: Told) => forked("taskWork.ts", JSON.stringify(told));
 
 /** Processes that share the tasks, from the first submission to the last end. */
 const measured = Effect.fnUntraced(function* (processes: number, told: Told) {
@@ -119,10 +122,11 @@ const row = (processes: number, places: Places): Row => ({
   run: besideBull(processes, { tasks: tasksOf[places], places, message }, "perSecond"),
 });
 
+/** In JavaScript, and without the peer: removing the types of a `.ts` file takes 18 MB of a process, loading BullMQ more. */
 const idle = Effect.gen(function* () {
   if (!existsSync("/proc/self/status")) return { skipped: "memory is read from /proc, which is not here" };
-  const ours = { ...(yield* daemon), door };
-  const child = yield* started({ name: "idle", tasks: 0, warm: 0, places: 1, message, ours });
+  const { data, url } = yield* daemon;
+  const child = yield* forked("idleWorker.mjs", url, data);
   yield* Effect.sleep(idleMillis);
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
   return { ours: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1_000, peer: 90, peerName: "the goal" };

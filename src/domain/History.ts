@@ -42,7 +42,8 @@ const Id = Schema.String.check(
 export const History = Schema.Struct({ tenant: Id, kind: HistoryKind, id: Id });
 export type History = typeof History.Type;
 
-const isId = (id: unknown): boolean =>
+/** True for a name that a tenant or a history may have. */
+export const isId = (id: unknown): boolean =>
   typeof id === "string" && id !== "" && fitsUtf8(id, maxIdBytes) && id.isWellFormed();
 
 const isKind = (kind: unknown): boolean => (HistoryKind.literals as ReadonlyArray<unknown>).includes(kind);

@@ -58,7 +58,8 @@ layer(inbox.pipe(Layer.provideMerge(BucketMemory.layer), Layer.provideMerge(Even
       }
       for (let at = 0; at < 3; at++) {
         trips.length = 0;
-        const held = Option.getOrThrow(yield* queue.take("b", { leaseMillis: 60_000, maxAttempts: 3 }));
+        const held = yield* queue.take("b", { leaseMillis: 60_000, maxAttempts: 3 });
+        assert(typeof held !== "string");
         assert.strictEqual(held.message.body, at);
         assert.isTrue(yield* queue.acknowledge(held));
         assert.deepStrictEqual(trips, ["next", "replace", "remove"]);
@@ -105,6 +106,40 @@ layer(inbox.pipe(Layer.provideMerge(crowded), Layer.provideMerge(EventLogMemory.
       assert.lengthOf(yield* waiting("crowd"), sent.length - refused.length);
       assert.isAtMost(sent.length - refused.length, InboxQueue.bounds.large);
       assert.isAtLeast(sent.length - refused.length, InboxQueue.bounds.large / 2);
+    }),
+  );
+});
+
+let looks = 0;
+const counted = Layer.effect(
+  Buckets,
+  Effect.map(Buckets, ({ open }) =>
+    Buckets.of({
+      open: (settings) =>
+        Effect.map(open(settings), (bucket) => ({
+          ...bucket,
+          next: (filter, options) => Effect.suspend(() => (looks++, bucket.next(filter, options))),
+        })),
+    }),
+  ),
+).pipe(Layer.provide(BucketMemory.layer));
+
+layer(inbox.pipe(Layer.provideMerge(counted), Layer.provideMerge(EventLogMemory.layer)), {
+  excludeTestServices: true,
+})("an empty inbox", (it) => {
+  it.effect("is not asked again and again, and what is sent to it is received", () =>
+    Effect.gen(function* () {
+      const { receive, send } = yield* Inbox.Inbox;
+      const handled: Array<unknown> = [];
+      const handle = ({ body }: Inbox.Message) => Effect.sync(() => void handled.push(body));
+      // Looks come each third of a lease.
+      yield* Effect.forkScoped(receive({ name: "quiet", leaseMillis: 150, handle }));
+      yield* PublishWorld.until(Effect.sync(() => looks > 0));
+      const before = looks;
+      yield* Effect.sleep(1_000);
+      assert.isBelow(looks - before, 5);
+      yield* send({ from: "a", to: "quiet", body: 1 });
+      yield* PublishWorld.until(Effect.sync(() => handled.length === 1));
     }),
   );
 });

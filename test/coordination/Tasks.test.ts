@@ -65,6 +65,46 @@ it.effect("what follows from tasks is done for the others while the history of o
 layer(onServer, { excludeTestServices: true })("tasks on JetStream", (it) => {
   suite((name, test) => it.effect(name, test));
 
+  it.effect("end where another program wrote what can never be claimed, and keep no other from the queue", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks.Tasks;
+      const log = yield* EventLog;
+      const long = "x".repeat(5_000);
+      const odd: ReadonlyArray<{ taskId: string; agentType: string; after?: ReadonlyArray<string> }> = [
+        { taskId: "of no type", agentType: "" },
+        { taskId: "of a long type", agentType: long },
+        { taskId: "after what cannot be", agentType: "in order", after: [long] },
+      ];
+      const inOrder = { taskId: "behind the odd", agentType: "in order" };
+      const ofBatch = { taskId: "of an odd batch", agentType: "in order", batchId: long };
+      const named = [...odd, inOrder, ofBatch];
+      for (const { taskId, agentType, ...about } of named) {
+        const place = { index: 0, size: 2, atOnce: 1 };
+        const data = {
+          request: { agentType },
+          queue: { priority: "normal" as const, maxAttempts: 3 },
+          place,
+          ...about,
+        };
+        const { event, history } = yield* compose(
+          { history: historyOf(taskId), type: "task.submitted", data },
+          writing("another program"),
+        );
+        yield* log.append({ history, events: [event], expected: 0 });
+      }
+      yield* tasks.followUp(["after what cannot be", "of an odd batch"]);
+      const plain = named.filter(({ taskId }) => !["after what cannot be", "of an odd batch"].includes(taskId));
+      yield* tasks.requeue(plain.map(({ agentType, taskId }) => ({ taskId, agentType, priority: "normal" })));
+      for (const { taskId } of [ofBatch, inOrder]) {
+        assert.strictEqual((yield* tasks.claim({ agentTypes: ["in order"] })).taskId, taskId);
+      }
+      for (const { taskId } of odd) {
+        const { error, status } = yield* tasks.show(taskId);
+        assert.deepStrictEqual([status, error?.type], ["failed", "InvalidTask"]);
+      }
+    }),
+  );
+
   it.effect("cost the server a bounded number of consumers, however many of them are waited for", () =>
     Effect.gen(function* () {
       const tasks = yield* Tasks.Tasks;

@@ -6,6 +6,7 @@
  * Texts that stand in an event (messages, reasons, questions) are bounded by its size, 768 KiB (`InvalidEvent`).
  */
 import { Effect, Result, Schema } from "effect";
+import type { EventData } from "../../domain/Event.ts";
 import { isHistory, maxIdBytes } from "../../domain/History.ts";
 import { isDeeper } from "../../domain/Json.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
@@ -73,6 +74,8 @@ const notAnAgentType = (agentType: string): InvalidTask | undefined => {
   );
 };
 
+export const isAgentType = (agentType: string): boolean => notAnAgentType(agentType) === undefined;
+
 const tooDeep = (what: string, value: unknown): InvalidTask | undefined =>
   isDeeper(value, maxDepth)
     ? invalid(`${what} is nested deeper than ${maxDepth} levels`, "Make it flatter, or give it as a text.")
@@ -133,6 +136,15 @@ export const afterFault = (id: string, after: ReadonlyArray<string>): InvalidTas
   if (after.includes(id)) return invalid(`${shown(id)} waits for itself`, "Take it out of its after.");
   return after.map((one) => notAnId("task", one)).find((fault) => fault !== undefined);
 };
+
+/** Fault of a task that is in the log, by which it can never be claimed: another program may have written anything. */
+export const submissionFault = (
+  taskId: string,
+  submitted: EventData<"task.submitted"> | undefined,
+): InvalidTask | undefined =>
+  submitted === undefined
+    ? undefined
+    : (notAnAgentType(submitted.request.agentType) ?? afterFault(taskId, submitted.after ?? []));
 
 /** Fault of a claim. */
 export const claimFault = (agentTypes: ReadonlyArray<string>, worker: string | undefined): InvalidTask | undefined => {

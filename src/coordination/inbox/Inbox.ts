@@ -104,6 +104,8 @@ export class Inbox extends Context.Service<
   }
 >()("recollect/coordination/Inbox") {}
 
+/** An inbox in which nothing lies is looked into at each so many of these moments. */
+const emptyTicks = 30;
 const defaultReplyMillis = 30_000;
 const defaultLeaseMillis = 30_000;
 /** Ten attempts take three minutes: an outage of a model or a tool is mostly over by then. */
@@ -183,11 +185,17 @@ const make = Effect.gen(function* () {
     return id;
   });
 
-  /** Each write, and, because no write tells of a lease or a rest that is over, each second. */
-  const momentsOf = (filter: string, leaseMillis: number) =>
+  /**
+   * Each write, and, because no write tells of a lease or a rest that is over, each second while something `lies` there. An
+   * empty inbox costs no questions: of a hundred receivers each asked once a second.
+   */
+  const momentsOf = (filter: string, leaseMillis: number, lies: () => boolean = () => true) =>
     Stream.merge(
       bucket.touched(filter),
-      Stream.map(Stream.fromSchedule(Schedule.spaced(Math.min(leaseMillis / 3, 1_000))), () => undefined),
+      Stream.fromSchedule(Schedule.spaced(Math.min(leaseMillis / 3, 1_000))).pipe(
+        Stream.filter((count) => lies() || count % emptyTicks === 0),
+        Stream.map(() => undefined),
+      ),
     ).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }), Stream.orDie);
 
   /** The first thing that a look finds, at one of these moments. */
@@ -234,7 +242,9 @@ const make = Effect.gen(function* () {
     const { name, waitMillis = 0 } = options;
     yield* named(name);
     const lease = yield* leaseOf(options);
-    const oldest = Effect.map(queue.take(name, lease), Option.map(takenOf));
+    const oldest = Effect.map(queue.take(name, lease), (taken) =>
+      typeof taken === "string" ? Option.none<Taken>() : Option.some(takenOf(taken)),
+    );
     const first = yield* Effect.mapError(oldest, unavailable(""));
     if (Option.isSome(first) || !(waitMillis > 0)) return first;
     return yield* soon(InboxQueue.inboxKeys(tenant, name), oldest, { ...lease, waitMillis });
@@ -294,12 +304,14 @@ const make = Effect.gen(function* () {
       );
     };
 
+    let lies = true;
     /** Handles the oldest free message. False: there is none. */
     const one = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const taken = yield* queue.take(name, lease);
-        if (Option.isNone(taken)) return false;
-        let held = taken.value;
+        lies = taken !== "none";
+        if (typeof taken === "string") return false;
+        let held = taken;
         const { message } = held;
         const answer = (body: unknown) =>
           Effect.asVoid(post({ from: name, to: message.from, body, session }, { isRequest: false, answers: message }));
@@ -320,9 +332,13 @@ const make = Effect.gen(function* () {
     );
 
     const all = Effect.repeat(one, { while: (isHandled) => isHandled }).pipe(
-      Effect.catch(({ reason }) => Effect.logDebug(`the inbox of ${name} cannot be read: ${reason}`)),
+      Effect.catch(({ reason }) => {
+        lies = true;
+        return Effect.logDebug(`the inbox of ${name} cannot be read: ${reason}`);
+      }),
     );
-    yield* Stream.runForEach(momentsOf(InboxQueue.inboxKeys(tenant, name), leaseMillis), () => all);
+    const moments = momentsOf(InboxQueue.inboxKeys(tenant, name), leaseMillis, () => lies);
+    yield* Stream.runForEach(moments, () => all);
     return yield* Effect.never;
   });
 

@@ -15,7 +15,7 @@
  * its holder (nats-server 2.15.1: A's lease lapsed, B was given the message, A's ack removed it), and a consumer for
  * each name stays at the server. A task is an event history with a claim as its truth; a message is its queue entry.
  */
-import { Effect, Option } from "effect";
+import { Effect } from "effect";
 import { type Bucket, type BucketError, faultOfKey, keyOf, type Settings } from "../bucket/Bucket.ts";
 import { ttlBounds } from "./InboxCheck.ts";
 import { type DeadLetter, deadLetter, type Lying, lying, type Message } from "./InboxMessage.ts";
@@ -123,7 +123,12 @@ export const make = (bucket: Bucket, tenant: string) => {
 
   const extend = (held: Held, leaseMillis: number) => change(held, (now) => ({ takenUntil: now + leaseMillis }));
 
-  const take = Effect.fnUntraced(function* (name: string, { leaseMillis, maxAttempts }: Lease) {
+  /** The oldest that is free. `later`: those that lie there are taken or rest. */
+  const take = Effect.fnUntraced(function* (
+    name: string,
+    { leaseMillis, maxAttempts }: Lease,
+  ): Effect.fn.Return<Held | "none" | "later", BucketError> {
+    let lies = false;
     for (let after = 0, most = 1; ; most = pageSize) {
       const { entries, more } = yield* bucket.next(inboxKeys(tenant, name), { after, most });
       const now = yield* bucket.now;
@@ -131,16 +136,18 @@ export const make = (bucket: Bucket, tenant: string) => {
         const { key, revision } = entry;
         after = revision;
         const found = lying.in(entry);
-        if (found === undefined || found.takenUntil > now || found.message.expiresAt <= now) continue;
+        if (found === undefined || found.message.expiresAt <= now) continue;
+        lies = true;
+        if (found.takenUntil > now) continue;
         if (found.attempts >= maxAttempts) {
           yield* bury({ ...found, key, revision }, `taken ${found.attempts} times, and never acknowledged`);
           continue;
         }
         const mine = { ...found, attempts: found.attempts + 1, maxAttempts, key, revision };
         const held = yield* extend(mine, leaseMillis);
-        if (held !== undefined) return Option.some(held);
+        if (held !== undefined) return held;
       }
-      if (more === 0 || entries.length === 0) return Option.none<Held>();
+      if (more === 0 || entries.length === 0) return lies ? "later" : "none";
     }
   });
 

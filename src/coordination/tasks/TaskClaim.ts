@@ -98,7 +98,7 @@ const claimEntry = Effect.fnUntraced(function* (
   const { known, taskId } = entry;
   const found = known === undefined ? yield* loadPatiently(desk, taskId) : recordOf(known);
   if (hasEnded(found) || found.submitted?.queue == null) return yield* Effect.as(queue.done(entry), "nothing" as const);
-  const ready = yield* readiness(desk, found, yield* queue.now);
+  const ready = yield* readiness(desk, taskId, found, yield* queue.now);
   if (ready._tag === "Behind") return yield* Effect.as(queue.done(entry), "nothing" as const);
   if (found.lease === undefined && ready._tag === "Delayed") {
     return yield* Effect.as(TaskLease.postpone({ queue, entry }, ready.delayMillis), "nothing" as const);

@@ -14,6 +14,7 @@ import {
   queueingOf,
   type TaskRecord,
 } from "../../domain/task/TaskRecord.ts";
+import { submissionFault } from "../config/TaskLimits.ts";
 import * as BatchPlaces from "./BatchPlaces.ts";
 import { delayHorizonMillis } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
@@ -44,7 +45,7 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
 
   /** Its place in the queue, if it has one. */
   const named = (taskId: string, { submitted }: TaskRecord): Named | undefined =>
-    submitted?.queue == null
+    submitted?.queue == null || submissionFault(taskId, submitted) !== undefined
       ? undefined
       : { taskId, agentType: submitted.request.agentType, priority: queueingOf(submitted.queue).priority };
 
@@ -71,7 +72,7 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
 
   const offer: Offering["offer"] = Effect.fnUntraced(function* (taskId, record) {
     if (record.status === undefined || hasEnded(record) || record.submitted?.queue == null) return false;
-    const ready = yield* readiness(desk, record, yield* queue.now);
+    const ready = yield* readiness(desk, taskId, record, yield* queue.now);
     const never = endOf(ready);
     if (never !== undefined) return yield* Effect.as(end(taskId, record, never), false);
     if (ready._tag === "Behind") return false;
@@ -128,10 +129,12 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
 
   const followUp: Offering["followUp"] = Effect.fnUntraced(function* (taskId, record) {
     const isOpen = record.status !== undefined && !hasEnded(record);
-    const never = isOpen ? endOf(yield* readiness(desk, record, yield* queue.now)) : undefined;
+    const never = isOpen ? endOf(yield* readiness(desk, taskId, record, yield* queue.now)) : undefined;
     if (never !== undefined) return yield* end(taskId, record, never);
-    if (placeOf(record.submitted) !== undefined) return yield* follow(record, "again");
-    yield* offer(taskId, record);
+    const place = placeOf(record.submitted);
+    // One that another program named otherwise is found by no place, and runs alone.
+    const isPlaced = place !== undefined && idInBatch(place.batchId, place.index) === taskId;
+    yield* isPlaced ? follow(record, "again") : offer(taskId, record);
   });
 
   const ended = (record: TaskRecord): Effect.Effect<void> =>

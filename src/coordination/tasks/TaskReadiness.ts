@@ -7,6 +7,7 @@ import { Effect } from "effect";
 import { hindrance, type Readiness, timeliness } from "../../domain/task/TaskOrder.ts";
 import type { TaskRecord } from "../../domain/task/TaskRecord.ts";
 import type { LogUnavailable } from "../../log/EventLog.ts";
+import { submissionFault } from "../config/TaskLimits.ts";
 import { type Desk, load, type Step } from "./TaskMoves.ts";
 
 /**
@@ -15,13 +16,16 @@ import { type Desk, load, type Step } from "./TaskMoves.ts";
  */
 export const readiness = Effect.fnUntraced(function* (
   desk: Desk,
+  taskId: string,
   record: TaskRecord,
   now: number,
 ): Effect.fn.Return<Readiness, LogUnavailable> {
+  const fault = submissionFault(taskId, record.submitted);
+  if (fault !== undefined) return { _tag: "Invalid", reason: fault.message };
   const timely = timeliness(record, now);
   if (timely._tag === "Expired") return timely;
-  for (const taskId of record.submitted?.after?.toReversed() ?? []) {
-    const hindered = hindrance(record.submitted, { taskId, record: yield* load(desk, taskId) });
+  for (const before of record.submitted?.after?.toReversed() ?? []) {
+    const hindered = hindrance(record.submitted, { taskId: before, record: yield* load(desk, before) });
     if (hindered !== undefined) return hindered;
   }
   return timely;
@@ -30,6 +34,7 @@ export const readiness = Effect.fnUntraced(function* (
 /** The end of a task that will never be ready; undefined for one that is or will be. */
 export const endOf = (ready: Readiness): Step | undefined => {
   if (ready._tag === "Dropped") return { type: "task.cancelled", data: { reason: ready.reason } };
-  if (ready._tag !== "Expired") return undefined;
-  return { type: "task.failed", data: { error: { type: "expired", message: ready.reason } } };
+  if (ready._tag !== "Expired" && ready._tag !== "Invalid") return undefined;
+  const type = ready._tag === "Expired" ? "expired" : "InvalidTask";
+  return { type: "task.failed", data: { error: { type, message: ready.reason } } };
 };

@@ -22,9 +22,10 @@ import { type LogPiece, logPieceOf } from "../../domain/task/TaskLogs.ts";
 import { isObject } from "../../domain/Json.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { empty, hasEnded, lostLease, queueingOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
-import { EventLog, isDamage, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
+import { type AppendRefused, EventLog, isDamage, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import { policyHere } from "../../publish/storing/StoragePolicy.ts";
+import { type InvalidEvent } from "../../publish/write/InvalidEvent.ts";
 import { type Given, newId } from "../../publish/write/NewEvent.ts";
 import { type By, type ChangeError, Configuration, layer as ConfigurationLayer } from "../config/Configuration.ts";
 import * as ClosedTypes from "./ClosedTypes.ts";
@@ -35,7 +36,7 @@ import * as TaskBatch from "./TaskBatch.ts";
 import { type Claiming, claim } from "./TaskClaim.ts";
 import { make as makeLease, type TaskLease } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
-import { claimFault, InvalidTask, refusing, shown } from "../config/TaskLimits.ts";
+import { claimFault, InvalidTask, isAgentType, refusing, shown } from "../config/TaskLimits.ts";
 import * as TaskEnqueue from "./TaskEnqueue.ts";
 import { type Named, TaskQueue } from "./queue/TaskQueue.ts";
 import { notFound, resultOf, type TaskResult } from "./TaskResult.ts";
@@ -142,7 +143,7 @@ export class Tasks extends Context.Service<
      * Consequences for these tasks, once more: from the end of one for its batch, whose worker may have died before it
      * could; for one that waits, that it or others of its batch may begin, or its end when it will never be ready.
      */
-    readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, MoveError>;
+    readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, LogUnavailable>;
     /** The clock by which tasks are due, epoch milliseconds: the log's. */
     readonly now: Effect.Effect<number>;
     /** Changes when the queue was lost, or may have lost something: then all that waits is put in again. */
@@ -154,6 +155,9 @@ export class Tasks extends Context.Service<
 export interface HeldElsewhere extends Pick<TaskLease, "taskId" | "token"> {
   readonly entry: TaskLease["entry"];
 }
+
+const leftAlone = (taskId: string) => (error: AppendRefused | InvalidEvent) =>
+  Effect.logWarning(`what follows from task ${taskId} cannot be written: ${error.message}`);
 
 /** Entries that are put in together. */
 const offersAtOnce = 64;
@@ -287,6 +291,18 @@ const make = Effect.fnUntraced(function* (options: Options) {
     return yield* resultNow(taskId, last);
   });
 
+  /** One that is damaged and left to a heal, or of which the log takes no more, must not keep the others from the queue. */
+  const followUp = (taskIds: ReadonlyArray<string>): Effect.Effect<void, LogUnavailable> =>
+    Effect.forEach(
+      taskIds,
+      (id) =>
+        Effect.flatMap(load(desk, id), (record) => offering.followUp(id, record)).pipe(
+          Effect.catchIf(isDamage, ({ message }) => Effect.logDebug(`what follows from task ${id} waits: ${message}`)),
+          Effect.catchTags({ AppendRefused: leftAlone(id), InvalidEvent: leftAlone(id) }),
+        ),
+      { discard: true },
+    );
+
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
     submitBatch: (requests, batch) =>
@@ -344,21 +360,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
         }),
       ),
     requeue: Effect.fn("coordination.requeue")(function* (tasks: ReadonlyArray<Named>) {
-      const put = yield* Effect.forEach(tasks, (task) => queue.put(task), { concurrency: offersAtOnce });
+      const able = tasks.filter(({ agentType }) => isAgentType(agentType));
+      const put = yield* Effect.forEach(able, (task) => queue.put(task), { concurrency: offersAtOnce });
+      // No queue takes the others, and what was published like that ends here.
+      yield* followUp(tasks.filter((task) => !able.includes(task)).map(({ taskId }) => taskId));
       return put.filter((isNew) => isNew).length;
     }),
-    followUp: (taskIds) =>
-      Effect.forEach(
-        taskIds,
-        (id) =>
-          Effect.catchIf(
-            Effect.flatMap(load(desk, id), (record) => offering.followUp(id, record)),
-            // One whose history is damaged is left to a heal: it must not keep the others from the queue.
-            isDamage,
-            ({ message }) => Effect.logDebug(`what follows from task ${id} waits: ${message}`),
-          ),
-        { discard: true },
-      ),
+    followUp,
     now: queue.now,
     incarnation: queue.incarnation,
   });

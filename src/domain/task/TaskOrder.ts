@@ -26,6 +26,8 @@ export type Readiness =
   | { readonly _tag: "Behind" }
   /** It never runs, because one that it waited for did not complete. */
   | { readonly _tag: "Dropped"; readonly reason: string }
+  /** It is no task that could ever be claimed. */
+  | { readonly _tag: "Invalid"; readonly reason: string }
   /** It had to start before now. */
   | { readonly _tag: "Expired"; readonly reason: string };
 
@@ -44,7 +46,7 @@ export const hindrance = (
 export const timeliness = (
   record: TaskRecord,
   now: number,
-): Exclude<Readiness, { readonly _tag: "Behind" | "Dropped" }> => {
+): Extract<Readiness, { readonly _tag: "Ready" | "Delayed" | "Expired" }> => {
   const { startBy } = queueingOf(record.submitted?.queue);
   if (now >= startBy && record.attempt === 0 && record.lease === undefined) {
     return { _tag: "Expired", reason: `it had to start by ${new Date(startBy).toISOString()}` };

@@ -15,7 +15,7 @@ import { Publisher } from "../../publish/Publisher.ts";
 import { contextAnswer } from "./HookAnswer.ts";
 import { prepare } from "./HookBrief.ts";
 import { audited, hookEntry, type HookEntry, toolOf } from "./HookEntry.ts";
-import type { Client } from "../http/TenantClients.ts";
+import { type Client, TenantClients } from "../http/TenantClients.ts";
 
 /** Of the 5 ms that a hook may take. */
 const patienceMillis = 3;
@@ -72,13 +72,20 @@ const write = (agent: HookAgent, tenant: string, { data, id, threadId }: HookEnt
     });
   });
 
-export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope> = Effect.gen(function* () {
+export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope | TenantClients> = Effect.gen(function* () {
+  const clients = yield* TenantClients;
   const fibers = yield* FiberSet.make<unknown>();
   yield* Effect.addFinalizer(() => Effect.timeoutOption(FiberSet.awaitEmpty(fibers), closeMillis));
   const briefs = new Map<string, Briefs>();
   let waiting = 0;
   let taken = 0;
   let dropped = 0;
+
+  /** Goes on beside the answer, and keeps the tenant's client in use meanwhile. */
+  const beside = <A>({ tenant }: Told, effect: Effect.Effect<A>) => {
+    const inUse = clients.enter(tenant);
+    return FiberSet.run(fibers, inUse === undefined ? effect : Effect.ensuring(effect, Effect.sync(inUse.leave)));
+  };
 
   const refresh = Effect.fnUntraced(function* ({ client, tenant }: Told) {
     const known = briefs.get(tenant) ?? { preparedAt: -briefMillis, isPreparing: false, byFolder: new Map() };
@@ -119,7 +126,7 @@ export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope> = Effe
       ),
       Effect.ensuring(Effect.sync(() => waiting--)),
     );
-    const fiber = yield* FiberSet.run(fibers, written);
+    const fiber = yield* beside(told, written);
     const ended = yield* Effect.timeoutOption(Fiber.join(fiber), patienceMillis);
     return Option.getOrElse(ended, () => false);
   });
@@ -138,7 +145,7 @@ export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope> = Effe
       // The words of this turn are told to the next session.
       if (moment !== "toolCalled" && moment !== "toolReturned") {
         const isFirst = !briefs.has(told.tenant);
-        const fiber = yield* FiberSet.run(fibers, refresh(told));
+        const fiber = yield* beside(told, refresh(told));
         if (isFirst) yield* Effect.timeoutOption(Fiber.join(fiber), firstBriefMillis);
       }
       const { cwd } = entry.data.entry as { readonly cwd?: unknown };

@@ -19,6 +19,7 @@
  */
 import { Clock, Context, Effect } from "effect";
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
+import { isId, maxIdBytes } from "../../domain/History.ts";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
 import type { Role } from "../../log/access/Roles.ts";
 import { answered } from "./Answered.ts";
@@ -167,10 +168,16 @@ export const closedHeaders = (
 
 const bearerIn = (header: string | undefined): string | undefined => /^Bearer +(\S+) *$/i.exec(header ?? "")?.[1];
 
+const noTenant = refused({
+  status: 400,
+  code: "tenant",
+  detail: `Recollect-Tenant is no name: it has 1 to ${maxIdBytes} bytes of UTF-8.`,
+});
+
 /** Tenant of a request: the token's own, or for an operator the one that is named. */
 const tenantOf = (held: HttpTokens.HttpToken, named: string | undefined) => {
   if (named === undefined || named === held.tenant) return Effect.succeed(held.tenant);
-  if (held.role === "operator") return Effect.succeed(named);
+  if (held.role === "operator") return isId(named) ? Effect.succeed(named) : Effect.fail(noTenant);
   return Effect.fail(
     refused({
       status: 403,

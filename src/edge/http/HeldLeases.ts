@@ -15,6 +15,7 @@ import * as HttpTokens from "../../log/access/HttpTokens.ts";
 import { elapsed } from "../../log/connection/Elapsed.ts";
 import { HttpDoor } from "./Guard.ts";
 import { refused } from "./Problem.ts";
+import { TenantClients } from "./TenantClients.ts";
 
 const Handle = Schema.fromJsonString(
   Schema.Struct({
@@ -38,6 +39,8 @@ const wrongHandle = refused({
 
 interface Held {
   readonly lease: TaskLease;
+  /** Lets the tenant's client go. */
+  readonly leave: () => void;
   /** By a clock that is never set: a wall clock set forward would end all of them. */
   heardAt: number;
 }
@@ -64,6 +67,7 @@ const keyOf = (tenant: string, { taskId, token }: Pick<TaskLease, "taskId" | "to
 
 const make = Effect.gen(function* () {
   const { root } = yield* HttpDoor;
+  const clients = yield* TenantClients;
   const key = yield* HttpTokens.leaseKey(root);
   const held = new Map<string, Held>();
   /** Open while there is anything to look after. */
@@ -83,18 +87,26 @@ const make = Effect.gen(function* () {
     );
   };
 
+  const forget = (name: string): void => {
+    held.get(name)?.leave();
+    held.delete(name);
+  };
+
   const put = Effect.fnUntraced(function* (tenant: string, lease: TaskLease) {
-    held.set(keyOf(tenant, lease), { lease, heardAt: yield* elapsed });
+    const heardAt = yield* elapsed;
+    const name = keyOf(tenant, lease);
+    forget(name);
+    held.set(name, { lease, heardAt, leave: clients.enter(tenant)?.leave ?? (() => undefined) });
     yield* some.open;
     return lease;
   });
 
   const forgotten = Effect.gen(function* () {
     const now = yield* elapsed;
-    for (const [name, { heardAt, lease }] of held) {
+    for (const [name, { heardAt, leave, lease }] of held) {
       if (now - heardAt <= lease.leaseMillis) continue;
       held.delete(name);
-      yield* lease.abandon;
+      yield* Effect.ensuring(lease.abandon, Effect.sync(leave));
     }
     if (held.size === 0) some.closeUnsafe();
   });
@@ -117,7 +129,7 @@ const make = Effect.gen(function* () {
       const entry = { agentType, leaseMillis, receipt };
       return yield* put(tenant, yield* Tasks.use((tasks) => tasks.resume({ taskId, token, entry })));
     }),
-    drop: (tenant, lease) => Effect.sync(() => void held.delete(keyOf(tenant, lease))),
+    drop: (tenant, lease) => Effect.sync(() => forget(keyOf(tenant, lease))),
   });
 });
 

@@ -12,6 +12,7 @@ import { type SessionRefused } from "../../coordination/sessions/SessionRefused.
 import { elapsed } from "../../log/connection/Elapsed.ts";
 import type { PublishError } from "../../publish/Publisher.ts";
 import { refused, type Refused } from "./Problem.ts";
+import { TenantClients } from "./TenantClients.ts";
 
 /** As long as a lease of a task: three heartbeats fit in. */
 export const leaseMillis = 30_000;
@@ -65,6 +66,7 @@ export class HeldSessions extends Context.Service<
 const keyOf = (tenant: string, id: string) => JSON.stringify([tenant, id]);
 
 const make = Effect.gen(function* () {
+  const clients = yield* TenantClients;
   const kept = new Map<string, Kept>();
   /** Open while there is anything to look after. */
   const some = yield* Latch.make(false);
@@ -98,7 +100,10 @@ const make = Effect.gen(function* () {
       if (countOf(tenant) >= mostOfOne) return yield* tooMany(tenant, mostOfOne);
       if (kept.size >= mostSessions) return yield* tooMany(tenant, mostSessions);
       const scope = yield* Scope.make();
-      const held = yield* Sessions.use((sessions) => sessions.register(options, { source })).pipe(
+      // Before what the session leaves to the scope: the client is let go last.
+      const inUse = Scope.provide(clients.of(tenant), scope);
+      const registered = Sessions.use((sessions) => sessions.register(options, { source }));
+      const held = yield* Effect.andThen(inUse, registered).pipe(
         Scope.provide(scope),
         Effect.onError(() => Scope.close(scope, Exit.void)),
       );

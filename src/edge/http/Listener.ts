@@ -86,6 +86,15 @@ const twoHosts = JSON.stringify({
   hint: "Send one Host header.",
 });
 
+const noExpectation = JSON.stringify({
+  type: "urn:recollect:problem:expectation",
+  title: "Expectation failed",
+  status: 417,
+  detail: "This door expects nothing but 100-continue.",
+  code: "expectation",
+  hint: "Leave the header Expect out.",
+});
+
 /** Node keeps the first of two, and what stands between may have gone by the second. */
 const namesTwoHosts = ({ rawHeaders }: IncomingMessage): boolean => {
   let hosts = 0;
@@ -142,6 +151,9 @@ export const listen = Effect.fn("http.listen")(function* ({ host, ports, tls }: 
     response.writeHead(503, { "retry-after": "1" }).end();
   };
   server.on("request", accept);
+  server.on("checkExpectation", (_, response) => {
+    response.writeHead(417, { "content-type": "application/problem+json", connection: "close" }).end(noExpectation);
+  });
   server.on("clientError", refuseUnread);
   let port: number | undefined;
   for (const wish of ports) {

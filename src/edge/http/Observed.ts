@@ -4,16 +4,22 @@
  * Room: edge.
  *
  * Back-pressure: beyond `mostAtOnce` requests under way a new one is answered 503, beyond `mostOfOne` of one token 429, each
- * with `Retry-After`, before anything of it is read. Streams that are open are bounded by what they follow (Watch: 1,000).
+ * with `Retry-After`, before anything of it is read. An answer that is a stream is under way until it was sent: beyond
+ * `mostStreams` of them one more is answered 503, beyond `mostStreamsOfOne` of one token 429.
  */
-import { Clock, type Context, Effect, Metric } from "effect";
+import { Clock, type Context, Effect, Metric, type Scope } from "effect";
 import type { HttpServerResponse } from "effect/http";
-import { refused, toResponse } from "./Problem.ts";
+import { type Refused, refused, toResponse } from "./Problem.ts";
 
 /** Requests under way over all tokens: each holds a fiber and its body. */
 export const mostAtOnce = 2_048;
 /** Of one token, so that one client cannot have them all. */
 export const mostOfOne = 1_024;
+
+/** Answers that are streams, over all tokens: each keeps a tenant's client in use, and a connection. */
+export const mostStreams = 1_024;
+/** Of one token, so that one client cannot have them all. */
+export const mostStreamsOfOne = 256;
 
 const busy = toResponse({
   status: 503,
@@ -29,10 +35,26 @@ const tooMany = refused({
   retryAfter: 1,
 });
 
+const busyStreams = refused({
+  status: 503,
+  code: "busy",
+  detail: `${mostStreams} answers that are streams are open.`,
+  retryAfter: 5,
+});
+const tooManyStreams = refused({
+  status: 429,
+  code: "tooManyStreams",
+  detail: `${mostStreamsOfOne} answers of this token that are streams are open.`,
+  hint: "Follow several threads in one stream: GET /v1/follow gives everything of the tenant.",
+  retryAfter: 5,
+});
+
 const gauge = Metric.gauge("recollect_http_requests_active", { description: "HTTP requests under way" });
 
 let underWay = 0;
 const ofToken = new Map<string, number>();
+let streams = 0;
+const streamsOfToken = new Map<string, number>();
 
 type None = Context.Context<never>;
 
@@ -44,17 +66,36 @@ const enter = (services: None): boolean => {
 };
 const leave = (services: None): void => gauge.updateUnsafe(--underWay, services);
 
-const enterOf = (name: string): boolean => {
-  const held = ofToken.get(name) ?? 0;
-  if (held >= mostOfOne) return false;
-  ofToken.set(name, held + 1);
+const add = (counts: Map<string, number>, name: string, most: number): boolean => {
+  const held = counts.get(name) ?? 0;
+  if (held >= most) return false;
+  counts.set(name, held + 1);
   return true;
 };
-const leaveOf = (name: string): void => {
-  const left = (ofToken.get(name) ?? 1) - 1;
-  if (left === 0) ofToken.delete(name);
-  else ofToken.set(name, left);
+const take = (counts: Map<string, number>, name: string): void => {
+  const left = (counts.get(name) ?? 1) - 1;
+  if (left === 0) counts.delete(name);
+  else counts.set(name, left);
 };
+
+const enterOf = (name: string): boolean => add(ofToken, name, mostOfOne);
+const leaveOf = (name: string): void => take(ofToken, name);
+
+/** Counts a stream until the scope of its request closes, which is when it was sent. */
+const streamOf = (name: string) =>
+  Effect.acquireRelease(
+    Effect.suspend((): Effect.Effect<void, Refused> => {
+      if (streams >= mostStreams) return Effect.fail(busyStreams);
+      if (!add(streamsOfToken, name, mostStreamsOfOne)) return Effect.fail(tooManyStreams);
+      streams++;
+      return Effect.void;
+    }),
+    () =>
+      Effect.sync(() => {
+        streams--;
+        take(streamsOfToken, name);
+      }),
+  );
 
 /** Counts a request while it is answered; 503 beyond what the door takes. */
 export const bounded = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
@@ -67,16 +108,19 @@ export const bounded = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerRe
       : Effect.succeed(busy),
   );
 
-/** The same for one token; fails with 429. */
-export const boundedOf = <A, E, R>(name: string, app: Effect.Effect<A, E, R>) =>
-  Effect.suspend((): Effect.Effect<A, E | typeof tooMany, R> =>
-    enterOf(name)
-      ? Effect.ensuring(
-          app,
-          Effect.sync(() => leaveOf(name)),
-        )
-      : Effect.fail(tooMany),
-  );
+/** The same for one token, whose streams are counted until they were sent; fails with 429, and for streams with 503. */
+export const boundedOf = <E, R>(
+  name: string,
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E | Refused, R | Scope.Scope> =>
+  Effect.suspend(() => {
+    if (!enterOf(name)) return Effect.fail(tooMany);
+    const counted = Effect.ensuring(
+      app,
+      Effect.sync(() => leaveOf(name)),
+    );
+    return Effect.tap(counted, ({ body }) => (body._tag === "Stream" ? streamOf(name) : Effect.void));
+  });
 
 /** Seconds: from a memory access to a long poll. */
 const boundaries = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];

@@ -3,10 +3,17 @@
  *
  * Room: edge.
  *
- * A client is made at the first request of its tenant and lives as long as the door. It is the client that every program
- * has: what is accepted while the log is unreachable waits in the spool of the data folder.
+ * A client is made at the first request of its tenant. It is the client that every program has: what is accepted while the
+ * log is unreachable waits in the spool of the data folder.
+ *
+ * Promises: a client that is in use (a request, a stream, a lease, a session) is never closed; beyond `mostKept` tenants the
+ * least recently used client that is not in use is closed for the next; beyond `mostInUse` that are in use a further tenant
+ * is answered 503 with `Retry-After`.
+ *
+ * Decision: none is closed for being idle alone, because to make one takes 60 ms, which the first hook after a pause would
+ * wait for, and 64 of them hold 22 MB.
  */
-import { Context, Effect, type FileSystem, Layer, type Path, Semaphore } from "effect";
+import { Context, Effect, Exit, type FileSystem, Layer, type Path, Scope, Semaphore } from "effect";
 import * as Layers from "../../client/Layers.ts";
 import { refused, type Refused } from "./Problem.ts";
 
@@ -18,24 +25,33 @@ export type Client = Layer.Success<ReturnType<typeof client>>;
 /** Place of the store; `url` only for a server that is not the folder's own. */
 export type ClientOptions = Pick<Layers.Options, "data" | "url" | "access" | "admit">;
 
+/** A client in use: not closed before `leave`, which is called once. */
+export interface InUse {
+  readonly client: Context.Context<Client>;
+  readonly leave: () => void;
+}
+
 export class TenantClients extends Context.Service<
   TenantClients,
   {
-    /** The services of a tenant's client. Fails with 503 while they cannot be made. */
-    readonly of: (tenant: string) => Effect.Effect<Context.Context<Client>, Refused>;
-    /** The same where they are made already. */
-    readonly there: (tenant: string) => Context.Context<Client> | undefined;
+    /** The services of a tenant's client, in use until the scope closes. Fails with 503 while they cannot be made. */
+    readonly of: (tenant: string) => Effect.Effect<Context.Context<Client>, Refused, Scope.Scope>;
+    /** The same where they are made already, for plain code. */
+    readonly enter: (tenant: string) => InUse | undefined;
   }
 >()("recollect/edge/http/TenantClients") {}
 
-/** Tenants at once: each has a connection of its own. The holder of an operator's token can name any. */
-const mostTenants = 64;
+/** Clients that are kept while they are not in use: each has a connection and open files of its own. */
+export const mostKept = 64;
+/** Tenants in use at once. The holder of an operator's token can name any. */
+export const mostInUse = 256;
 
 const tooMany = refused({
   status: 503,
   code: "tenants",
-  detail: `More than ${mostTenants} tenants are in use over HTTP.`,
-  hint: "Start `recollect up` again, or ask for fewer.",
+  detail: `${mostInUse} tenants are in use over HTTP.`,
+  hint: "Come again when answers, streams, leases or sessions of others are over.",
+  retryAfter: 1,
 });
 
 const cannot = (cause: unknown) =>
@@ -46,30 +62,92 @@ const cannot = (cause: unknown) =>
     retryAfter: 1,
   });
 
-export const make = Effect.fnUntraced(function* (options: ClientOptions) {
-  const scope = yield* Effect.scope;
-  const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>();
+interface Kept {
+  readonly client: Context.Context<Client>;
+  readonly scope: Scope.Closeable;
+  users: number;
+  /** Number of its last use, over all tenants. */
+  usedAt: number;
+}
+
+/** Builder of a tenant's client, in the given scope. */
+export type Build = (tenant: string, scope: Scope.Scope) => Effect.Effect<Context.Context<Client>, unknown>;
+
+export const makeWith = Effect.fnUntraced(function* (build: Build) {
+  const outer = yield* Effect.scope;
   const one = yield* Semaphore.make(1);
-  const made = new Map<string, Context.Context<Client>>();
+  const kept = new Map<string, Kept>();
+  let uses = 0;
+
+  const enter = (tenant: string): InUse | undefined => {
+    const there = kept.get(tenant);
+    if (there === undefined) return undefined;
+    there.users++;
+    return {
+      client: there.client,
+      leave: () => {
+        there.users--;
+        there.usedAt = ++uses;
+      },
+    };
+  };
+
+  const leastUsed = (): readonly [string, Kept] | undefined => {
+    let found: readonly [string, Kept] | undefined;
+    for (const one_ of kept) {
+      if (one_[1].users === 0 && (found === undefined || one_[1].usedAt < found[1].usedAt)) found = one_;
+    }
+    return found;
+  };
+
   const begin = Effect.fnUntraced(function* (tenant: string) {
-    const there = made.get(tenant);
-    if (there !== undefined) return there;
-    if (made.size >= mostTenants) return yield* tooMany;
-    const layer = client({ ...options, tenant, source: "http" });
-    const built = yield* Layer.buildWithScope(layer, scope).pipe(
-      Effect.provideContext(context),
-      Effect.mapError(cannot),
+    if (kept.has(tenant)) return;
+    for (let idle = leastUsed(); idle !== undefined && kept.size >= mostKept; idle = leastUsed()) {
+      const [name, { scope }] = idle;
+      kept.delete(name);
+      yield* Effect.uninterruptible(Scope.close(scope, Exit.void));
+    }
+    if (kept.size >= mostInUse) return yield* tooMany;
+    const scope = yield* Scope.fork(outer);
+    const made = yield* Effect.onError(Effect.mapError(build(tenant, scope), cannot), (cause) =>
+      Scope.close(scope, Exit.failCause(cause)),
     );
-    made.set(tenant, built);
-    return built;
+    kept.set(tenant, { client: made, scope, users: 0, usedAt: ++uses });
   });
+
+  const entered = Effect.fnUntraced(function* (
+    tenant: string,
+    restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+  ) {
+    for (;;) {
+      const there = enter(tenant);
+      if (there !== undefined) return there;
+      yield* restore(one.withPermits(1)(begin(tenant)));
+    }
+  });
+
   return TenantClients.of({
-    there: (tenant) => made.get(tenant),
-    of: (tenant) => {
-      const there = made.get(tenant);
-      return there === undefined ? one.withPermits(1)(begin(tenant)) : Effect.succeed(there);
-    },
+    enter,
+    of: (tenant) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          const { client: services, leave } = yield* entered(tenant, restore);
+          yield* Effect.addFinalizer(() => Effect.sync(leave));
+          return services;
+        }),
+      ),
   });
 });
 
-export const layer = (options: ClientOptions) => Layer.effect(TenantClients, make(options));
+export const layer = (options: ClientOptions) =>
+  Layer.effect(
+    TenantClients,
+    Effect.gen(function* () {
+      const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>();
+      return yield* makeWith((tenant, scope) =>
+        Layer.buildWithScope(client({ ...options, tenant, source: "http" }), scope).pipe(
+          Effect.provideContext(context),
+        ),
+      );
+    }),
+  );

@@ -21,6 +21,8 @@ export const codes = {
   methodNotFound: -32601,
   invalidParams: -32602,
   internal: -32603,
+  /** As the protocol's own SDK has it. */
+  noSession: -32001,
   headerMismatch: -32020,
   missingCapability: -32021,
 } as const;

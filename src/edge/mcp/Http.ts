@@ -25,6 +25,24 @@ import { about, protocols, registered, visible } from "./Server.ts";
 
 const path = "/mcp";
 
+/**
+ * Words for what Effect's server refuses without any. By the one of a lost session a client finds out that the daemon was
+ * started again.
+ */
+const words: Readonly<Record<number, readonly [code: number, message: string]>> = {
+  400: [codes.invalidRequest, "This needs the header Mcp-Session-Id, which the answer to `initialize` gives"],
+  404: [codes.noSession, "There is no such session here: send `initialize` again"],
+  405: [codes.invalidRequest, "Messages are posted here; a stream needs a session that has one"],
+  406: [codes.invalidRequest, "This needs `Accept: application/json, text/event-stream`"],
+};
+
+const withWords = (sent: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+  const said = sent.body._tag === "Empty" ? words[sent.status] : undefined;
+  if (said === undefined) return sent;
+  const [code, message] = said;
+  return HttpServerResponse.setHeaders(answered(failure({}, { code, message }, sent.status)), sent.headers);
+};
+
 const answered = ({ body, status }: Reply) =>
   HttpServerResponse.jsonUnsafe(body, { status, headers: { "cache-control": "no-store" } });
 
@@ -106,7 +124,8 @@ const callers = HttpRouter.middleware<{ provides: Caller }>()(
       Effect.gen(function* () {
         const { name, role, tenant } = yield* Principal;
         const { headers } = yield* HttpServerRequest.HttpServerRequest;
-        if (owners.isAnothers(headers[sessionHeader], name)) return HttpServerResponse.empty({ status: 404 });
+        if (owners.isAnothers(headers[sessionHeader], name))
+          return withWords(HttpServerResponse.empty({ status: 404 }));
         const desk = yield* Desk.of(yield* clients.of(tenant), earlier);
         const response = yield* Effect.provideService(app, Caller, {
           who: { role, tenant, name, thread: headers[threadHeader] },
@@ -115,7 +134,7 @@ const callers = HttpRouter.middleware<{ provides: Caller }>()(
         // The server names a new session when its answer is sent, behind every middleware.
         yield* HttpEffect.appendPreResponseHandler((_, sent) => {
           owners.opened(sent.headers[sessionHeader], name);
-          return Effect.succeed(sent);
+          return Effect.succeed(withWords(sent));
         });
         return response;
       });

@@ -22,5 +22,6 @@ export const inWords = (cause: Cause.Cause<unknown>): string => {
   const error: unknown = Cause.squash(cause);
   const said = field(error, "message") || field(error, "reason") || field(error, "_tag") || String(error);
   const hint = field(error, "hint");
-  return hint === "" ? said : `${said} ${asCalled(hint)}`;
+  if (hint === "") return said;
+  return `${said}${/[.!?…]$/.test(said) ? "" : "."} ${asCalled(hint)}`;
 };

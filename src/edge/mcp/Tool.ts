@@ -74,9 +74,11 @@ const asOfIn = (input: unknown): string | undefined => {
 const words = (text: string, isError: boolean) =>
   new McpSchema.CallToolResult({ content: [McpSchema.TextContent.make({ type: "text", text })], isError });
 
-/** Models write null for what they leave out. */
-const withoutNulls = (input: unknown): unknown =>
-  isObject(input) ? Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null)) : (input ?? {});
+/** Models write null, or an empty text, for what they leave out. */
+const withoutBlanks = (input: unknown): unknown =>
+  isObject(input)
+    ? Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null && value !== ""))
+    : (input ?? {});
 
 /** Budget that the call asks for, when it does so well. */
 const tokensOf = (input: unknown): number => {
@@ -120,7 +122,7 @@ export const tool = <const Fields extends Schema.Struct.Fields>(definition: Defi
           const message = `${name} has no parameter ${unknown.slice(0, 5).join(", ").slice(0, 200)}.`;
           return yield* new Refused({ message, hint: `It takes: ${Object.keys(fields).join(", ")}.` });
         }
-        const given = yield* decode(withoutNulls(input)) as Effect.Effect<
+        const given = yield* decode(withoutBlanks(input)) as Effect.Effect<
           Schema.Struct.Type<Fields>,
           Schema.SchemaError
         >;

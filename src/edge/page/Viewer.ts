@@ -54,7 +54,7 @@ const viewerOf = (
   const recorded = (asked: AskedSql) =>
     Effect.flatMap(clients.of(tenant), (client) =>
       Effect.provideContext(auditSql({ ...asked, actor: `page/${name}` }), client),
-    ).pipe(Effect.mapError(notRecorded));
+    ).pipe(Effect.scoped, Effect.mapError(notRecorded));
   const queries = `${root}/queries`;
   const seen = isOperator ? undefined : tenant;
   return Viewer.of({ name, tenant: seen, isOperator, stillHolds, recorded, queries, closing });

@@ -71,12 +71,15 @@ export class Copy {
     this.#text = this.#isStream ? this.#text.slice(-mostBetween) : "";
   }
 
+  /** Told once, however often it is called. */
   end(): void {
-    if (this.#text === "") return;
+    const text = this.#text;
+    if (text === "") return;
     if (this.#isStream) {
       this.#text += "\n\n";
       this.#events(0);
-    } else this.#tell(this.#text);
+    } else this.#tell(text);
+    this.#text = "";
   }
 
   /** Events that are complete: their `data` lines, joined. */

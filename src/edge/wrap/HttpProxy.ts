@@ -98,7 +98,11 @@ const pass = (target: URL, told: Told, asked: IncomingMessage, answer: ServerRes
     if (answer.headersSent) answer.destroy();
     else answer.writeHead(502).end(`recollect wrap: ${target.host} does not answer: ${error.message}\n`);
   });
-  answer.on("close", () => onward.destroy());
+  answer.on("close", () => {
+    // A call that is never answered was asked all the same.
+    question.end();
+    onward.destroy();
+  });
   asked.pipe(onward);
 };
 

@@ -64,10 +64,10 @@ export const serve = Effect.fn("main.serveHttp")(function* (doors: Doors, client
     Layer.mergeAll(
       readiness,
       status(client),
-      HeldLeases.layer.pipe(Layer.provideMerge(door(doors))),
-      HeldSessions.layer,
-      HookDoor.layer,
-      TenantClients.layer(client),
+      // What keeps a tenant's client in use ends before the clients do.
+      Layer.mergeAll(HeldLeases.layer, HeldSessions.layer, HookDoor.layer).pipe(
+        Layer.provideMerge(Layer.merge(door(doors), TenantClients.layer(client))),
+      ),
       Layer.unwrap(Effect.map(DataFolder, ({ database }) => EarlierStores.layer({ path: database }))),
       NodeHttpPlatform.layer,
       Etag.layerWeak,

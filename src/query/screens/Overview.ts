@@ -91,18 +91,26 @@ const recent = (table: string, sums: string): string =>
   `SELECT q.day, ${sums} FROM ${table} a JOIN ${recentDays(table)} q ON q.quarter_at = a.quarter_at
    WHERE a.quarter_at >= :since AND a.quarter_at < :until AND (:tenant IS NULL OR a.tenant = (SELECT name FROM names WHERE text = :tenant)) GROUP BY 1`;
 
-/** Estimates by day: each model is looked up in the price list once. */
-const estimatedDays = `WITH g AS MATERIALIZED (SELECT q.day, ${modelOfUsage} AS model,
+/** SQL: what rows of `token_activity u` without a reported cost come to; each model is looked up in the price list once. */
+const estimatedBy = (
+  key: string,
+  from: string,
+  where: string,
+): string => `WITH g AS MATERIALIZED (SELECT ${key} AS day, ${modelOfUsage} AS model,
     sum(u.uncached_tokens) AS fresh, sum(u.cache_read_tokens) AS hit, sum(u.cache_write_tokens) AS put,
     sum(u.visible_tokens + u.reasoning_tokens) AS said
-    FROM token_activity u JOIN ${recentDays("token_activity")} q ON q.quarter_at = u.quarter_at
-    WHERE u.quarter_at >= :since AND u.quarter_at < :until AND u.is_priced = 0
-      AND (:tenant IS NULL OR u.tenant = (SELECT name FROM names WHERE text = :tenant)) GROUP BY 1, 2),
+    FROM token_activity u ${from} WHERE ${where} AND u.is_priced = 0 GROUP BY 1, 2),
   prices AS MATERIALIZED (SELECT * FROM v_prices),
   p AS (SELECT m.model, q.* FROM (SELECT DISTINCT model FROM g) m JOIN prices q ON q.priced_model = ${priceOf("m.model", "prices")})
   SELECT g.day, sum(g.fresh * p.input_usd_per_million + g.hit * p.cache_read_usd_per_million
     + g.put * p.cache_write_usd_per_million + g.said * p.output_usd_per_million) / 1e6 AS estimated_usd
   FROM g JOIN p ON p.model = g.model GROUP BY g.day`;
+
+const estimatedDays = estimatedBy(
+  "q.day",
+  `JOIN ${recentDays("token_activity")} q ON q.quarter_at = u.quarter_at`,
+  "u.quarter_at >= :since AND u.quarter_at < :until AND (:tenant IS NULL OR u.tenant = (SELECT name FROM names WHERE text = :tenant))",
+);
 
 const ofKind = (kind: string): string =>
   `sum(CASE a.kind WHEN (SELECT name FROM names WHERE text = '${kind}') THEN a.messages ELSE 0 END)`;
@@ -272,6 +280,20 @@ const tokensOfAll = Effect.fnUntraced(function* (
 /** Tokens of one thread and of those that worked for it. */
 export const tokensOf = (key: { readonly threadId: string; readonly tenant: string }) =>
   Effect.map(tokensOfAll([key]), ([tokens]) => tokens);
+
+/** A thread's own messages without a reported cost by the price list, US dollars; null where none of their models is there. */
+export const estimateOf = Effect.fnUntraced(function* (key: { readonly threadId: string; readonly tenant: string }) {
+  const { rows } = yield* Ask;
+  const [found] = yield* rows<{ readonly estimatedUsd: number | null }>(
+    estimatedBy(
+      "1",
+      "",
+      "u.thread_id = (SELECT name FROM names WHERE text = :threadId) AND u.tenant = (SELECT name FROM names WHERE text = :tenant) AND u.sidechain = 0",
+    ),
+    { ...key },
+  );
+  return found?.estimatedUsd ?? null;
+});
 
 /** Calls that have no outcome and are no longer in flight: cut off, or answered where nothing was recorded. */
 export const callsWithoutOutcome = Effect.fnUntraced(function* (at: number, tenant: string | undefined) {

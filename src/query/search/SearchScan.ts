@@ -56,7 +56,7 @@ const byWords = (filter: SearchFilter): Finder | QueryRefused => {
   if (match === undefined)
     return new QueryRefused({
       message: "There is no word in what is looked for.",
-      hint: "With --contains any characters are found.",
+      hint: "Any characters are found with --contains, and over HTTP and MCP with `by`: contains.",
     });
   const lead = terms.map(({ text }) => text.toLowerCase());
   const together = lead.join(" ");

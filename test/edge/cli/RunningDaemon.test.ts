@@ -106,7 +106,10 @@ describe("a command beside a running daemon", () => {
         assert.deepStrictEqual(asked[name], looked[name], name);
       const server = Number(readFileSync(join(stage.data, "nats", "nats-server.pid"), "utf8"));
       const lines = (text: string) => text.replaceAll(/\d[\d,.]*/g, "0").split("\n");
-      const [ours, own] = [await stage.run(["status"]), await stage.run(["status"], { RECOLLECT_NATS_URL: nats })];
+      const all = ["status", "--all"];
+      const [ours, own] = [await stage.run(all), await stage.run(all, { RECOLLECT_NATS_URL: nats })];
+      assert.match(ours.out, /^ledger +\d/m, "each projection");
+      assert.match((await stage.run(["status"])).out, /^All well: [^\n]*\n$/, "one line, in a pipe too");
       assert.deepStrictEqual(
         lines(ours.out).map((line) => line.slice(0, 10)),
         lines(own.out).map((line) => line.slice(0, 10)),

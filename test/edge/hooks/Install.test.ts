@@ -25,6 +25,11 @@ const hooks = async (...words: ReadonlyArray<string>) => {
   return JSON.parse(out) as { readonly agents: ReadonlyArray<Record<string, unknown>> };
 };
 
+const tokens = async (): Promise<ReadonlyArray<string>> =>
+  (
+    await door.json<{ readonly tokens: ReadonlyArray<{ readonly name: string }> }>(["access", "token", "list"])
+  ).tokens.map(({ name }) => name);
+
 /** Runs the script as an agent does. */
 const hook = (
   words: ReadonlyArray<string>,
@@ -52,6 +57,9 @@ describe("recollect hooks", { timeout: 240_000 }, () => {
     assert.match(shown.out, /\+ +"hooks": \{/);
     assert.strictEqual(readFileSync(join(home, ".claude", "settings.json"), "utf8"), settings);
     assert.strictEqual((await door.run(["hooks", "install"], environment)).code, 2);
+    // Neither a token nor a script is made before the change is wanted.
+    assert.deepStrictEqual([existsSync(join(door.data, "keys", "hooks.token")), existsSync(script)], [false, false]);
+    assert.notInclude(await tokens(), "hooks");
     const { agents } = await hooks("install", "--yes");
     assert.deepStrictEqual(
       agents.map(({ agent, changed, hooks: count }) => [agent, changed, count]),

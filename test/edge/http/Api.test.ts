@@ -601,6 +601,8 @@ describe("following over HTTP", { timeout: 120_000 }, () => {
   });
 
   it("refuses what is no place and no single target", async () => {
+    const beyond = await get("/v1/follow?forSeconds=1", { "last-event-id": "9999999999999999" });
+    assert.strictEqual(beyond.status, 400);
     const wrong = await get("/v1/follow?forSeconds=1", { "last-event-id": "../x" });
     assert.deepStrictEqual(statusAndCode(wrong), { status: 400, code: "lastEventId" });
     assert.strictEqual((await get("/v1/follow?thread=a&task=b")).status, 400);

@@ -1,7 +1,7 @@
 /** How much the HTTP door takes at once: of one token, and of all. */
 import { assert, describe, it } from "@effect/vitest";
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Fiber, Layer, Result } from "effect";
+import { Effect, Fiber, Layer, Result, type Scope, Stream } from "effect";
 import { HttpRouter, HttpServerResponse } from "effect/http";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,20 +9,47 @@ import { join } from "node:path";
 import { HttpDoor } from "../../../src/edge/http/Guard.ts";
 import * as WhoAmI from "../../../src/edge/http/WhoAmI.ts";
 import * as HttpTokens from "../../../src/log/access/HttpTokens.ts";
-import { bounded, boundedOf, mostAtOnce, mostOfOne } from "../../../src/edge/http/Observed.ts";
+import {
+  bounded,
+  boundedOf,
+  mostAtOnce,
+  mostOfOne,
+  mostStreams,
+  mostStreamsOfOne,
+} from "../../../src/edge/http/Observed.ts";
 
-const held = (many: number, one: Effect.Effect<unknown, unknown>) =>
-  Effect.forEach(Array.from({ length: many }), () => Effect.forkChild(one, { startImmediately: true }));
+const held = (many: number, one: Effect.Effect<unknown, unknown, Scope.Scope>) =>
+  Effect.forEach(Array.from({ length: many }), () => Effect.forkChild(Effect.scoped(one), { startImmediately: true }));
+
+const empty = Effect.succeed(HttpServerResponse.empty());
+const stream = Effect.succeed(HttpServerResponse.stream(Stream.never));
+/** A stream that is being sent. */
+const streaming = (name: string) => Effect.andThen(boundedOf(name, stream), Effect.never);
 
 describe("a client that asks for more at once than the door takes", () => {
   it.effect("is told 429 by its own token's bound, when to come again, and holds up no other token", () =>
     Effect.gen(function* () {
       const fibers = yield* held(mostOfOne, boundedOf("greedy", Effect.never));
-      const more = yield* Effect.result(boundedOf("greedy", Effect.void));
+      const more = yield* Effect.result(boundedOf("greedy", empty));
       assert.isTrue(Result.isFailure(more) && more.failure.status === 429 && more.failure.retryAfter === 1);
-      yield* boundedOf("other", Effect.void);
+      yield* boundedOf("other", empty);
       yield* Fiber.interruptAll(fibers);
-      yield* boundedOf("greedy", Effect.void);
+      yield* boundedOf("greedy", empty);
+    }),
+  );
+
+  it.effect("is told so of streams that are open, until they were sent, and may ask for anything else meanwhile", () =>
+    Effect.gen(function* () {
+      const fibers = yield* held(mostStreamsOfOne, streaming("greedy"));
+      const more = yield* Effect.result(boundedOf("greedy", stream));
+      assert.isTrue(Result.isFailure(more) && more.failure.status === 429 && more.failure.retryAfter === 5);
+      yield* boundedOf("greedy", empty);
+      const others = yield* Effect.forEach(["a", "b", "c"], (name) => held(mostStreamsOfOne, streaming(name)));
+      const beyond = yield* Effect.result(boundedOf("other", stream));
+      assert.isTrue(Result.isFailure(beyond) && beyond.failure.status === 503 && beyond.failure.retryAfter === 5);
+      assert.strictEqual((others.length + 1) * mostStreamsOfOne, mostStreams);
+      yield* Fiber.interruptAll([...fibers, ...others.flat()]);
+      yield* boundedOf("greedy", stream);
     }),
   );
 

@@ -227,6 +227,17 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     assert.deepInclude(refused.json(), { code: "tenant" });
   });
 
+  it("takes no name for a tenant that none can have, and expects nothing but that a body may follow", async () => {
+    for (const name of ["", "a".repeat(500)]) {
+      const headers = { ...bearer(door.local), "recollect-tenant": name };
+      const { json, status } = await door.ask("/v1/principal", { headers });
+      assert.deepStrictEqual([status, json()["code"]], [400, "tenant"]);
+    }
+    const expecting = { ...bearer(door.local), expect: "a-miracle" };
+    const { json, status } = await door.ask("/v1/principal", { method: "POST", headers: expecting, body: "{}" });
+    assert.deepStrictEqual([status, json()["code"]], [417, "expectation"]);
+  });
+
   it("signs a browser in by an address that works once, with a cookie that pages and programs cannot take", async () => {
     const { address } = await door.json<{ readonly address: string }>(["open", "--role", "reader", "--tenant", "acme"]);
     const path = address.slice(door.url.length);

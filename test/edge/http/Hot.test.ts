@@ -56,7 +56,10 @@ describe("the hot path", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const services = Context.make(HttpDoor, { root, url, hosts: [], closing: Effect.never }).pipe(
-      Context.add(TenantClients, { of: () => Effect.never, there: () => Context.empty() as never }),
+      Context.add(TenantClients, {
+        of: () => Effect.never,
+        enter: () => ({ client: Context.empty() as never, leave: () => undefined }),
+      }),
       Context.add(References.TracerEnabled, false),
     );
     server.on(

@@ -73,6 +73,9 @@ describe("/mcp", { timeout: 120_000 }, () => {
     await using own = await connect(door.local);
     const note = await own.ask("append", { title: "Birds", text: "The pelican came." });
     assert.strictEqual(note["stored"], "in the log");
+    // A thread without a name is a new one.
+    const heron = await own.ask("append", { thread: "", title: "Herons", text: "A heron came." });
+    assert.match(String(heron["thread"]), /^[0-9a-f-]{36}$/);
     assert.nestedPropertyVal(
       await own.ask("read_thread", { thread: note["thread"] }),
       "messages[0].text",
@@ -111,6 +114,27 @@ describe("/mcp", { timeout: 120_000 }, () => {
       assert.strictEqual(answer.status, 400, broken);
       assert.nestedProperty(answer.json(), "error.code", broken);
     }
+  });
+
+  it("says in words that a session is missing or unknown here, as it is for all after the daemon was started again", async () => {
+    const authorization = `Bearer ${door.local}`;
+    const headers = {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      authorization,
+    };
+    const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
+    const gone = { ...headers, "mcp-session-id": "of-an-earlier-daemon", "mcp-protocol-version": "2025-11-25" };
+    const unknown = await door.ask("/mcp", { method: "POST", headers: gone, body });
+    assert.strictEqual(unknown.status, 404);
+    assert.deepNestedInclude(unknown.json(), { "error.code": -32001 });
+    const missing = { ...headers, "mcp-protocol-version": "2025-11-25" };
+    const without = await door.ask("/mcp", { method: "POST", headers: missing, body });
+    assert.deepStrictEqual([without.status, /mcp-session-id/i.test(without.text)], [400, true]);
+    const narrow = await door.ask("/mcp", { method: "POST", headers: { ...headers, accept: "text/html" }, body });
+    assert.deepStrictEqual([narrow.status, narrow.text.includes("text/event-stream")], [406, true]);
+    const other = await door.ask("/mcp", { method: "PUT", headers: { authorization } });
+    assert.deepStrictEqual([other.status, other.text.includes("posted here")], [405, true]);
   });
 
   it("answers a submitted task with the task, asks for what it waits for, and gives its result", async () => {

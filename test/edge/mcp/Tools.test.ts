@@ -75,6 +75,23 @@ describe("the tools of the MCP server", () => {
       }).pipe(Effect.scoped),
     );
 
+    it.effect("take an empty text for one that is left out, so that none is written or looked for", () =>
+      Effect.gen(function* () {
+        const { ask, say } = yield* client(who("publisher"));
+        for (const [tool, input] of [
+          ["append", { text: "" }],
+          ["append", { thread: first, text: "" }],
+          ["search", { query: "" }],
+          ["read_thread", { thread: "" }],
+        ] as const)
+          assert.match((yield* say(tool, input)).text, /Missing key/, tool);
+        assert.strictEqual((yield* ask<Found>("list_threads", { branch: "", title: "" })).total, 2);
+        // A sentence ends before its remedy begins.
+        const { text } = yield* (yield* client(who("operator"))).say("query", { sql: "DROP TABLE threads" });
+        assert.match(text, /DROP TABLE threads\. One SELECT/);
+      }).pipe(Effect.scoped),
+    );
+
     it.effect("answer as of an earlier moment, each that only asks, and say what is no moment", () =>
       Effect.gen(function* () {
         const { say } = yield* client(who("operator"));

@@ -21,7 +21,7 @@ class Address extends Context.Service<Address, { readonly url: string; readonly 
 const doorUrl = "http://127.0.0.1:4280";
 
 /** No test here asks what is recorded: `test/edge/http/Door.test.ts` does, at a daemon. */
-const clients = Layer.succeed(TenantClients, { there: () => undefined, of: () => Effect.die("no client") });
+const clients = Layer.succeed(TenantClients, { enter: () => undefined, of: () => Effect.die("no client") });
 
 const site = Layer.unwrap(
   Effect.gen(function* () {

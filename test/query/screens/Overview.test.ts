@@ -36,6 +36,21 @@ layer(Site.layer, { excludeTestServices: true, timeout: 60_000 })("what the firs
     }),
   );
 
+  it.effect("estimates what a thread's own messages cost as v_thread_costs does", () =>
+    Effect.gen(function* () {
+      const expected = yield* rows(
+        `SELECT thread_id, tenant, estimated_usd FROM v_thread_costs c WHERE estimated_usd > 0 AND NOT EXISTS
+           (SELECT 1 FROM v_token_usage u WHERE u.thread_id = c.thread_id AND u.is_sidechain = 1)`,
+      );
+      assert.isAbove(expected.length, 1);
+      for (const [threadId, tenant, estimatedUsd] of expected) {
+        const found = yield* Overview.estimateOf({ threadId: String(threadId), tenant: String(tenant) });
+        assert.closeTo(found ?? 0, Number(estimatedUsd), 1e-9);
+      }
+      assert.isNull(yield* Overview.estimateOf({ threadId: "none", tenant: "default" }));
+    }),
+  );
+
   it.effect("lists every root once with the prompts and calls of v_threads, sub-agents under their parents alone", () =>
     Effect.gen(function* () {
       const roots = yield* Overview.threads({ limit: 100 }, 0);

@@ -60,6 +60,13 @@ const changeOf = Effect.fnUntraced(function* (
   return { hooks, file, before, after } satisfies Change;
 });
 
+/** The same change with a token that was made after it was shown. */
+const withToken = ({ before, file, hooks }: Change, options: HookOptions) =>
+  Effect.try({
+    try: (): Change => ({ hooks, file, before, after: installed(hooks, before, options) }),
+    catch: (cause) => unreadable(file, cause),
+  });
+
 const isChange = ({ after, before }: Change): boolean => after !== before;
 
 const shownChange = ({ after, before, file, hooks }: Change): ReadonlyArray<string> => {
@@ -132,25 +139,28 @@ const install = Command.make(
         message: "None of the agents whose hooks are known is on this machine.",
         hint: `Name one to install its hooks all the same: ${hookAgents.join(", ")}.`,
       });
-    const held = yield* heldToken(root);
     const options: HookOptions = {
       url: yield* urlOf(root),
-      token: held ?? (input.dryRun ? "rct_MADE_AT_THE_INSTALL" : yield* ensureToken(root)),
+      token: (yield* heldToken(root)) ?? "rct_MADE_AT_THE_INSTALL",
       script: yield* HookFiles.scriptOf(root),
       node: process.execPath,
       isBriefed: input.brief,
       isClosed: input.failClosed,
     };
     const all = yield* Effect.forEach(plans, (hooks) => changeOf(hooks, (text) => installed(hooks, text, options)));
-    const changes = all.filter(isChange);
-    const isMade = changes.length > 0 && (yield* wanted(changes, input));
-    if (!input.dryRun && (isMade || changes.length === 0)) yield* HookFiles.putScript(root);
+    const shown = all.filter(isChange);
+    const isMade = shown.length > 0 && (yield* wanted(shown, input));
+    const isKept = !input.dryRun && (isMade || shown.length === 0);
+    // The token is made once the change is wanted, and the change is shown without it.
+    const token = isKept ? yield* ensureToken(root) : options.token;
+    const changes = yield* Effect.forEach(shown, (change) => withToken(change, { ...options, token }));
+    if (isKept) yield* HookFiles.putScript(root);
     const copies = isMade ? yield* made(root, changes) : [];
     if (input.json)
       return yield* Output.json({
         agents: all.map((change) => {
-          const at = changes.indexOf(change);
-          return told(change, isMade && at >= 0, at < 0 ? undefined : copies[at]);
+          const at = shown.indexOf(change);
+          return told(changes[at] ?? change, isMade && at >= 0, at < 0 ? undefined : copies[at]);
         }),
       });
     for (const { file, hooks } of all.filter((change) => !isChange(change)))

@@ -62,6 +62,25 @@ const sayAllWell = Effect.fnUntraced(function* (found: StoreNumbers) {
   );
 });
 
+/** Projections that are behind or refused an event; `isAll`: each of them. */
+const sayProjections = Effect.fnUntraced(function* (projections: StoreNumbers["projections"], isAll: boolean) {
+  const rows = projections
+    .filter(({ deadLetters, gap }) => isAll || gap > 0 || deadLetters > 0)
+    .map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
+      name,
+      String(checkpoint),
+      String(gap),
+      gap === 0 ? "-" : Output.duration(lagMillis),
+      String(deadLetters),
+    ]);
+  if (rows.length < projections.length)
+    yield* Output.line(`projections ${Output.count(projections.length - rows.length)} without gap and dead letters`);
+  if (rows.length === 0) return;
+  yield* Output.line();
+  for (const text of Output.table(["projection", "checkpoint", "gap", "lag", "dead letters"], rows))
+    yield* Output.line(text);
+});
+
 const show = Effect.fnUntraced(function* (
   found: StoreNumbers,
   input: { readonly all: boolean; readonly json: boolean },
@@ -70,8 +89,8 @@ const show = Effect.fnUntraced(function* (
   const ending = bad.length === 0 ? Effect.void : new NotWell({ message: bad.map(({ name }) => name).join(", ") });
   if (input.json) return yield* Effect.andThen(Output.json(found), ending);
   const { conditions, disk, nats, projections, replicas, snapshots, spool, stream, wal } = found;
-  // A pipe gets everything, as a script may look for any of it.
-  if (process.stdout.isTTY === true && !input.all && isQuiet(found)) return yield* sayAllWell(found);
+  // The same at a terminal and in a pipe: scripts have --json.
+  if (!input.all && isQuiet(found)) return yield* sayAllWell(found);
   yield* sayStream(stream);
   yield* Output.line(`threads     ${Output.count(found.threads)}`);
   if (found.tasks.length > 0) yield* Output.line(`tasks       ${tasksLine(found.tasks)}`);
@@ -101,16 +120,7 @@ const show = Effect.fnUntraced(function* (
   if (replicas !== null && replicas.wanted > 1)
     yield* Output.line(`replicas    ${replicas.current} of ${replicas.wanted} current`);
   yield* sayIntegrity({ ...found, conditions: [], verified: found.verified ?? undefined }, found.history);
-  const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
-    name,
-    String(checkpoint),
-    String(gap),
-    gap === 0 ? "-" : Output.duration(lagMillis),
-    String(deadLetters),
-  ]);
-  yield* Output.line();
-  for (const text of Output.table(["projection", "checkpoint", "gap", "lag", "dead letters"], rows))
-    yield* Output.line(text);
+  yield* sayProjections(projections, input.all);
   for (const { hint, message, name } of conditions) yield* Output.note(`\n${name}: ${message}\n  ${hint}`);
   yield* ending;
 });
@@ -126,10 +136,7 @@ const found = Effect.gen(function* () {
 export const status = Command.make(
   "status",
   {
-    all: Flag.Boolean("all").pipe(
-      Flag.withDefault(false),
-      Flag.withDescription("Everything, also at a terminal and when all is well"),
-    ),
+    all: Flag.Boolean("all").pipe(Flag.withDefault(false), Flag.withDescription("Everything, also when all is well")),
     json,
   },
   Effect.fn("cli.status")(function* (input) {

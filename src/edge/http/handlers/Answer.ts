@@ -6,7 +6,7 @@
  * A failure leaves as a response and not as an error of the endpoint, because Effect encodes those without headers of
  * their own, and `Retry-After` is one.
  */
-import { Context, Effect } from "effect";
+import { Context, Effect, type Scope } from "effect";
 import { HttpServerRequest, HttpServerResponse } from "effect/http";
 import type { EarlierStores } from "../../../query/earlier/EarlierStores.ts";
 import { isQuota } from "../../../log/EventLog.ts";
@@ -116,16 +116,17 @@ const answered = <A, E, R>(effect: Effect.Effect<A, E, R>, isReading: boolean) =
       const { url } = yield* HttpServerRequest.HttpServerRequest;
       const then = queryOf(url).get("asOf");
       if (then !== null && !isReading) return yield* asOfNow;
+      // In use until the answer is sent, which of a stream is long after this.
       const client = yield* (yield* TenantClients).of(tenant);
       const services = then === null ? client : Context.merge(client, (yield* asOf(then)).services);
       return yield* Effect.provideContext(Effect.flatMap(effect, shownAnswer), services);
-    }).pipe(Effect.scoped),
+    }),
   );
 
 type Answering<A, R, Needs = never> = Effect.Effect<
   A | HttpServerResponse.HttpServerResponse,
   never,
-  Exclude<R, Client> | HttpServerRequest.HttpServerRequest | Principal | TenantClients | Needs
+  Exclude<R, Client> | HttpServerRequest.HttpServerRequest | Principal | TenantClients | Scope.Scope | Needs
 >;
 
 /** Answers with what an effect on a tenant's client gives, or with the problem that it fails with. */

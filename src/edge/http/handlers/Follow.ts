@@ -68,7 +68,8 @@ const noPlace = refused({
 
 const placeOf = (header: string | undefined) => {
   if (header === undefined || header === "") return Effect.succeed(undefined);
-  return /^\d{1,16}$/.test(header) ? Effect.succeed(Number(header)) : Effect.fail(noPlace);
+  const place = /^\d{1,16}$/.test(header) ? Number(header) : Number.NaN;
+  return Number.isSafeInteger(place) ? Effect.succeed(place) : Effect.fail(noPlace);
 };
 
 /** Quotas are of all tenants, whichever tenant's configuration holds them. */

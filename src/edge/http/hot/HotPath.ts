@@ -101,17 +101,16 @@ export const make = Effect.fnUntraced(function* <R>(options: {
   const parent = yield* Effect.fiberId;
   if (Context.get(services, References.TracerEnabled)) return router;
   const door = Context.get(services as Context.Context<Services>, HttpDoor);
+  const clients = Context.get(services as Context.Context<Services>, TenantClients);
   const clock = Context.get(services, Clock.Clock);
 
   /** Services and client of a tenant as one context: to put them together for each request is a tenth of what it costs. */
-  const contexts = new Map<string, Context.Context<Services | Client>>();
-  const contextOf = (tenant: string): Context.Context<Services | Client> | undefined => {
-    const there = contexts.get(tenant);
+  const contexts = new WeakMap<Context.Context<Client>, Context.Context<Services | Client>>();
+  const contextOf = (client: Context.Context<Client>): Context.Context<Services | Client> => {
+    const there = contexts.get(client);
     if (there !== undefined) return there;
-    const client = Context.get(services as Context.Context<Services>, TenantClients).there(tenant);
-    if (client === undefined) return undefined;
     const made = Context.merge(services as Context.Context<Services>, client);
-    contexts.set(tenant, made);
+    contexts.set(client, made);
     return made;
   };
 
@@ -122,11 +121,16 @@ export const make = Effect.fnUntraced(function* <R>(options: {
     response: ServerResponse,
     principal: Principal["Service"],
     tenant: Context.Context<Services | Client>,
+    leave: () => void,
   ): void => {
     const { headers, method = "", url = "" } = request;
     const asked = { url, originalUrl: url, method, headers } as unknown as HttpServerRequest.HttpServerRequest;
     const context = Context.add(Context.add(tenant, Principal, principal), HttpServerRequest.HttpServerRequest, asked);
-    const { end, refused } = counted({ operation, token: principal.name, clock, services: context });
+    const { end: ended, refused } = counted({ operation, token: principal.name, clock, services: context });
+    const end = (status: number | undefined): void => {
+      ended(status);
+      leave();
+    };
     const finish = (told: HttpServerResponse.HttpServerResponse): void => {
       end(told.status);
       write(response, told);
@@ -157,13 +161,15 @@ export const make = Effect.fnUntraced(function* <R>(options: {
       const bytes = bytesOf(route, headers);
       if (bytes === undefined || unusual.some((name) => headers[name] !== undefined) || !isPlain(door, headers)) break;
       const principal = bearerOf(door, headers, url, clock.currentTimeMillisUnsafe());
-      const context = principal === undefined ? undefined : contextOf(principal.tenant);
-      if (principal === undefined || context === undefined || !mayAct(principal.role, route.needs)) break;
+      if (principal === undefined || !mayAct(principal.role, route.needs)) break;
       const take = (body: unknown): boolean => {
+        const inUse = clients.enter(principal.tenant);
+        if (inUse === undefined) return false;
+        const context = contextOf(inUse.client);
         const given = route.answer({ id, headers, body, tenant: principal.tenant, client: context });
-        if (given === undefined) return false;
-        answer(route, given, request, response, principal, context);
-        return true;
+        if (given === undefined) inUse.leave();
+        else answer(route, given, request, response, principal, context, inUse.leave);
+        return given !== undefined;
       };
       if (bytes > 0) {
         whole(

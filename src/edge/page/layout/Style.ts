@@ -73,9 +73,9 @@ mark { background: var(--mark); color: inherit; padding: 0 .1em; border-radius: 
 @media (max-width: 76rem) { .bar nav { order: 3; flex-basis: 100% } }
 .bar form input { width: 100%; padding: .22rem .55rem; font-size: .9rem }
 .bar button { font-size: .82rem; padding: .2rem .5rem }
-main { max-width: 84rem; margin: 0 auto; padding: 1.4rem 1.25rem 4rem; display: block }
+main { max-width: 96rem; margin: 0 auto; padding: 1.4rem 1.25rem 4rem; display: block }
 main:focus { outline: none }
-footer { max-width: 84rem; margin: 0 auto; padding: 1rem 1.25rem 2rem; color: var(--quiet); font-size: .82rem; border-top: 1px solid var(--line) }
+footer { max-width: 96rem; margin: 0 auto; padding: 1rem 1.25rem 2rem; color: var(--quiet); font-size: .82rem; border-top: 1px solid var(--line) }
 
 .whole { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; align-items: baseline; margin: 0 0 1.2rem; font-size: .9rem; color: var(--quiet) }
 .whole strong { color: var(--good); font-weight: 650 }
@@ -103,6 +103,7 @@ tr.here > * { box-shadow: none }
 .about { display: flex; flex-wrap: wrap; gap: 0 .9rem; color: var(--quiet); font-size: .85rem; margin: 0 }
 .about a { color: inherit }
 .about .push { margin-left: auto }
+@media (min-width: 48rem) { .rows > li > .about { position: relative; padding-right: 8rem } .rows > li > .about > .push { position: absolute; right: 0; top: 0 } }
 .subs { margin: .2rem 0 0 }
 .subs > summary { color: var(--quiet); font-size: .85rem; cursor: pointer; width: fit-content }
 .subs .rows { margin: .3rem 0 0 .3rem; padding-left: .9rem; border-left: 2px solid var(--line) }
@@ -119,6 +120,8 @@ tbody th { font-weight: 500 }
 td a, tbody th a { text-decoration-color: transparent } td a:hover, tbody th a:hover, td a:focus-visible, tbody th a:focus-visible { text-decoration-color: currentColor }
 .filters input:not([type=checkbox]), .filters select, .filters button { height: 2.1rem }
 td.number, th.number { text-align: right; padding-right: .9rem } thead th.number { white-space: normal }
+td.number + td:not(.number), th.number + th:not(.number) { padding-left: .9rem }
+.many :is(th, td) { padding-right: .65rem }
 tr:hover > td, tr:hover > th[scope=row] { background: color-mix(in srgb, var(--raised) 70%, transparent) }
 .narrow { display: none } @media (max-width: 79.9rem) { .lesser { display: none } .narrow { display: block } }
 .clip { max-width: 26rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }

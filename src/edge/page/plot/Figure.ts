@@ -89,7 +89,7 @@ export const table = (figure: FigureData, now: number): Html => {
   const isCrowded = columns.length >= manyColumns - 1;
   const lesser = columns.filter(({ name }) => isLesser(name)).length;
   return html`<div class="wide" tabindex="0" role="region" aria-label="${title}">
-    <table>
+    <table${classes(columns.length >= manyColumns && "many")}>
       <thead>
         <tr>
           ${columns.map(

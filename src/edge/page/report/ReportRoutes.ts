@@ -260,7 +260,7 @@ const screen = (made: Made) =>
       ${answers.map((answer) => answer.sections.map((section) => figure(dataOf(answer.report, section, csvPath(answer, section)), now)))}
       <p class="quiet small">
         Up to event ${count(answers[0]?.sequence ?? 0)}.
-        ${[...new Map(answers.map((answer) => [answer.report, answer])).values()].map(({ by, report }) => html`In a terminal: <code>recollect report ${report}${by !== null && ` --by ${by}`}</code> `)}
+        ${[...new Map(answers.map((answer) => [answer.report, answer])).values()].map(({ by, report }, index) => html`${index === 0 ? "In a terminal:" : "and"} <code>recollect report ${report}${by !== null && ` --by ${by}`}</code> `)}
       </p>`;
     return shown({ title: made.title, at: made.at, body, wishes });
   });

@@ -6,7 +6,7 @@
 import { Effect, Layer } from "effect";
 import { HttpRouter, HttpServerResponse } from "effect/http";
 import { Query } from "../../../query/Query.ts";
-import { tokensOf } from "../../../query/screens/Overview.ts";
+import { estimateOf, tokensOf } from "../../../query/screens/Overview.ts";
 import * as Ask from "../../../query/screens/ThreadScreen.ts";
 import { asked, given, number } from "../Asked.ts";
 import { part, shown, text, trouble } from "../Shown.ts";
@@ -140,6 +140,7 @@ const screen = Effect.gen(function* () {
     key,
     thread,
     tokens: yield* tokensOf(key),
+    estimatedUsd: yield* estimateOf(key),
     outline: yield* Ask.outline(key),
     children,
     body,

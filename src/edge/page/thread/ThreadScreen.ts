@@ -17,6 +17,8 @@ export interface ThreadPage {
   readonly key: ThreadKey;
   readonly thread: ThreadRow;
   readonly tokens: ThreadTokens | undefined;
+  /** Its own messages without a reported cost by the price list, US dollars. */
+  readonly estimatedUsd: number | null;
   readonly outline: OutlineData;
   readonly children: ReadonlyArray<Relative>;
   readonly body: Html;
@@ -68,7 +70,7 @@ const relatives = ({ children, key, thread }: ThreadPage): Child => {
   </p>`;
 };
 
-const facts = ({ thread, tokens }: ThreadPage): Html => {
+const facts = ({ estimatedUsd, thread, tokens }: ThreadPage): Html => {
   const given = (tokens?.delegatedInputTokens ?? 0) + (tokens?.delegatedOutputTokens ?? 0);
   return html`<p class="facts">
     ${thread.cwd !== null && html`<a href="/threads?project=${encodeURIComponent(thread.cwd)}" title="${thread.cwd}">${folderName(thread.cwd)}</a>`}
@@ -86,6 +88,7 @@ const facts = ({ thread, tokens }: ThreadPage): Html => {
     >
     ${tokens !== undefined && tokens.inputTokens + tokens.outputTokens + given > 0 && html`<span title="own tokens in and out, and those of its sub-agents">${short(tokens.inputTokens)} in, ${short(tokens.outputTokens)} out${given > 0 && ` + ${short(given)} by ${tokens.delegatedThreads === 0 ? "side chains" : counted(tokens.delegatedThreads, "sub-agent")}`}</span>`}
     ${tokens?.costUsd != null && html`<span>${money(tokens.costUsd)} reported</span>`}
+    ${estimatedUsd !== null && html`<span title="Its own messages without a reported cost, by the price list">${money(estimatedUsd)} estimated</span>`}
     ${thread.deadLetters > 0 && html`<a class="bad" href="/pipeline#dead">${counted(thread.deadLetters, "event")} refused</a>`}
   </p>`;
 };

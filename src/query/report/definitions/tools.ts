@@ -121,7 +121,7 @@ export const tools: Report = {
     {
       name: "versions",
       title: "By version of the client",
-      doc: "Error rate of each tool by version of the client: where it rises, something broke. Newest use first.",
+      doc: "Error rate of each tool by version of the client: where it rises, something broke. Most errors first, then the latest use.",
       columns: [
         column("tool_name", "text", "Name of the tool."),
         column("client", "text", "Agent tool of the thread, or its client."),
