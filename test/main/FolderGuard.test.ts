@@ -40,7 +40,7 @@ layer(Layer.merge(NatsServer.layer(), NodeServices.layer), { excludeTestServices
         assert.strictEqual(refused?.name, "strangeStream");
         assert.include(refused?.message ?? "", store);
         assert.strictEqual(readFileSync(store, "utf8"), damaged);
-        // What lies in the folder's own store is its own.
+        // Events in the folder's own store are its own.
         assert.isUndefined(yield* refusedOn(root, true));
         assert.isUndefined(yield* refusedOn(root, false));
       }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),

@@ -276,6 +276,16 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
     for (const { rule } of planted("transcript"))
       assert.isTrue((found.get(rule) ?? 0) > 0 || rule === "openai-key", rule);
     for (const { id, sequence } of scan.places) assert.isTrue(id === "a" && sequence > 0);
+    const token = readFileSync(join(stage.data, "keys", "http.token"), "utf8").trim();
+    const named = await fetch(`${stage.instance()?.http}/v1/threads/lost/events`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ type: "x.acme.noted", data: { blob: { sha256: "0".repeat(64), bytes: 1 } } }),
+    });
+    assert.strictEqual(named.status, 201, await named.text());
+    const rest = await said("scan", "--thread", "lost");
+    assert.include(rest, "1 large part could not be read");
+    assert.include(rest, "No secrets lie in the rest.");
   });
 
   it("that an SDK keeps here it is given back as they were, and they are shown and exported nowhere", async () => {

@@ -94,8 +94,8 @@ export const makeWith = Effect.fnUntraced(function* (build: Build) {
 
   const leastUsed = (): readonly [string, Kept] | undefined => {
     let found: readonly [string, Kept] | undefined;
-    for (const one_ of kept) {
-      if (one_[1].users === 0 && (found === undefined || one_[1].usedAt < found[1].usedAt)) found = one_;
+    for (const entry of kept) {
+      if (entry[1].users === 0 && (found === undefined || entry[1].usedAt < found[1].usedAt)) found = entry;
     }
     return found;
   };

@@ -64,7 +64,7 @@ export const serve = Effect.fn("main.serveHttp")(function* (doors: Doors, client
     Layer.mergeAll(
       readiness,
       status(client),
-      // What keeps a tenant's client in use ends before the clients do.
+      // Holders of a tenant's client end before the clients do.
       Layer.mergeAll(HeldLeases.layer, HeldSessions.layer, HookDoor.layer).pipe(
         Layer.provideMerge(Layer.merge(door(doors), TenantClients.layer(client))),
       ),

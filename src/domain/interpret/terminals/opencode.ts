@@ -174,7 +174,7 @@ const part = (whole: JsonObject, type: string, context: EntryContext, carry: Car
       segment: idAt(whole, "id") ?? context.eventId,
       role,
       parts: read.parts,
-      // What OpenCode puts beside a person's words makes no notice of them.
+      // Parts that OpenCode puts beside a person's words make no notice of them.
       isMeta: flagAt(whole, "synthetic") && stringAt(carry, "spoken") !== memo(messageId),
     },
     ...read.facts,

@@ -123,8 +123,9 @@ const table = (sums: ReadonlyArray<RuleSum>) =>
 const show = Effect.fnUntraced(function* (report: ScanReport) {
   const { marks, secrets } = report;
   yield* Output.line(`${Output.counted(report.events, "event")} looked at, ${Output.bytes(report.bytes)}.`);
-  if (report.unread > 0) yield* Output.line(`${Output.counted(report.unread, "large part")} could not be read.`);
-  if (secrets.length === 0) yield* Output.line("No secrets lie in the store.");
+  if (report.unread > 0)
+    yield* Output.line(`${Output.counted(report.unread, "large part")} could not be read; verify names them.`);
+  if (secrets.length === 0) yield* Output.line(`No secrets lie in ${report.unread > 0 ? "the rest" : "the store"}.`);
   else {
     yield* Output.line("\nSecrets as they came:");
     for (const line of table(secrets)) yield* Output.line(line);

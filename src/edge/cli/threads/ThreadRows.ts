@@ -53,7 +53,7 @@ export const threadLines = (
       how.screen.columns,
     );
   let columns = [0, ...tenants, 1, 2, 3, 4];
-  // Where there is no room for a title, what was said in numbers goes first, then project, agent and time.
+  // Without room for a title the numbers go first, then project, agent and time.
   const titleRoom = (shown: ReadonlyArray<number>): number =>
     shown.includes(4) ? leastTitle.beside : leastTitle.alone;
   while (columns.length > 1 + tenants.length && roomBeside(columns) < titleRoom(columns))

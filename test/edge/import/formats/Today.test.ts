@@ -1,4 +1,4 @@
-/** What agents write today, with the fields that came last: every number beside what is right about it. */
+/** Files as agents write them today, with the fields that came last: every number beside what is right about it. */
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect, FileSystem } from "effect";
