@@ -169,9 +169,7 @@ export const make = (db: Database, place: RowWriter.Place, options: Options = {}
     index: (statements) =>
       Effect.suspend(() => {
         if (running() !== undefined || bytesOf(db) > indexHereBytes) return Effect.asVoid(ask({ index: statements }));
-        return attempt(() => {
-          for (const sql of statements) db.exec(sql);
-        });
+        return attempt(() => here().index(statements));
       }).pipe(turn.withPermit),
     note: (key, value) => turn.withPermit(attempt(() => here().note(key, value))),
     settle: turn.withPermit(attempt(() => here().settle())),
