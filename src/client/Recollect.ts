@@ -288,13 +288,16 @@ export class Recollect {
   }
 
   async #close(): Promise<Flushed> {
-    await this.#sections.close();
-    await this.#runner.endOpen();
-    const flushed = await this.flush();
-    const drained = Publisher.use((publisher) => Effect.timeoutOption(publisher.drained, closeDrainMillis));
-    await this.#runner.run(drained);
-    await this.#runner.close();
-    return flushed;
+    try {
+      await this.#sections.close();
+      await this.#runner.endOpen();
+      const flushed = await this.flush();
+      const drained = Publisher.use((publisher) => Effect.timeoutOption(publisher.drained, closeDrainMillis));
+      await this.#runner.run(drained);
+      return flushed;
+    } finally {
+      await this.#runner.close();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -10,7 +10,8 @@ import { Tasks } from "../../../coordination/tasks/Tasks.ts";
 import { BadRequest } from "../Failure.ts";
 import { given, json, limit, store, tenant } from "../Flags.ts";
 import * as Output from "../Output.ts";
-import { momentHint, momentOf } from "../ParseTime.ts";
+import { momentHint } from "../ParseTime.ts";
+import { momentInZone } from "../ask/ZonedTime.ts";
 import { withTasks } from "./TaskStore.ts";
 
 const text = (name: string, metavar: string, description: string) =>
@@ -39,7 +40,7 @@ const one = (taskId: string, asJson: boolean) =>
 
 const all = Effect.fnUntraced(function* (input: Command.Command.Config.Infer<typeof flags>) {
   const now = yield* Clock.currentTimeMillis;
-  const since = Option.map(input.since, (written) => momentOf(written, now));
+  const since = Option.map(input.since, (written) => momentInZone(written, now, undefined));
   if (Option.isSome(since) && since.value === undefined) {
     return yield* new BadRequest({ message: "--since is no time.", hint: momentHint });
   }

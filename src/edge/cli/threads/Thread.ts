@@ -13,6 +13,7 @@ import { momentOf } from "../ParseTime.ts";
 import * as Output from "../Output.ts";
 import { paged } from "../Pager.ts";
 import { timeZone } from "../ask/AskFlags.ts";
+import { momentInZone } from "../ask/ZonedTime.ts";
 import { momentIn } from "../ask/Figure.ts";
 import { asJson, showSpooled, spooledFor } from "../spool/Spooled.ts";
 import { bold, color, type Screen, screenOf, wrapped } from "../Screen.ts";
@@ -25,7 +26,7 @@ const sequence = /^\d{1,11}$/;
 export const readAt = (at: Option.Option<string>, now: number) => {
   if (Option.isNone(at)) return {};
   if (sequence.test(at.value)) return { upToSequence: Number(at.value) };
-  return given("upToTime", Option.fromUndefinedOr(momentOf(at.value, now)));
+  return given("upToTime", Option.fromUndefinedOr(momentInZone(at.value, now, undefined)));
 };
 
 /** All pages of a question. A page holds whole sequences, so the next one begins after the last of it. */

@@ -14,6 +14,7 @@ import { shortIds } from "./ThreadIds.ts";
 import { isOfSeveralTenants, threadLines } from "./ThreadRows.ts";
 import { paged } from "../Pager.ts";
 import { momentHint, momentOf } from "../ParseTime.ts";
+import { momentInZone } from "../ask/ZonedTime.ts";
 import * as Output from "../Output.ts";
 
 const none = (isFiltered: boolean) =>
@@ -132,7 +133,7 @@ export const threads = Command.make(
     function* (input) {
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
       const moment = (written: Option.Option<string>) =>
-        Option.flatMap(written, (text) => Option.fromUndefinedOr(momentOf(text, now)));
+        Option.flatMap(written, (text) => Option.fromUndefinedOr(momentInZone(text, now, input.utc ? "UTC" : undefined)));
       const filter = {
         ...given("after", input.after),
         ...given("tool", input.tool),

@@ -72,6 +72,16 @@ describe("recollect stats", () => {
     assert.notMatch(later.out, /2026-01-01/);
     assert.strictEqual((await stage.run(["stats", "--since", "nothing"])).code, 2);
   }, 120_000);
+
+  it("has the days of this machine's clock, as lists and searches have", async () => {
+    // The first midnight of 2026 in UTC, and ten hours before that in Honolulu.
+    for (const words of ["threads --since 2026-01-01", "search two --since 2026-01-01"]) {
+      const there = await stage.shell(`TZ=Pacific/Honolulu recollect ${words} --json`);
+      const inUtc = await stage.shell(`TZ=Pacific/Honolulu recollect ${words} --utc --json`);
+      assert.notInclude(there.out, "5e550000", there.err);
+      assert.include(inUtc.out, "5e550000", inUtc.err);
+    }
+  }, 120_000);
 });
 
 describe("recollect query", () => {
