@@ -196,7 +196,9 @@ export const searchCommand = Command.make(
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
       const tz = Option.getOrUndefined(input.tz);
       const moment = (written: Option.Option<string>) =>
-        Option.flatMap(written, (one) => Option.fromUndefinedOr(momentInZone(one, now, tz ?? (input.utc ? "UTC" : undefined))));
+        Option.flatMap(written, (one) =>
+          Option.fromUndefinedOr(momentInZone(one, now, tz ?? (input.utc ? "UTC" : undefined))),
+        );
       const query = yield* Query;
       const screen = screenOf(input.color);
       const { tenant, ...threadId } = Option.isSome(input.thread)

@@ -133,7 +133,9 @@ export const threads = Command.make(
     function* (input) {
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
       const moment = (written: Option.Option<string>) =>
-        Option.flatMap(written, (text) => Option.fromUndefinedOr(momentInZone(text, now, input.utc ? "UTC" : undefined)));
+        Option.flatMap(written, (text) =>
+          Option.fromUndefinedOr(momentInZone(text, now, input.utc ? "UTC" : undefined)),
+        );
       const filter = {
         ...given("after", input.after),
         ...given("tool", input.tool),
