@@ -49,7 +49,7 @@ const isQuiet = ({ conditions, projections, spool, stream }: StoreNumbers): bool
 /** Extent of the last comparison: events outside it are not called well. */
 export const comparedText = ({ scrub }: Pick<StoreNumbers, "scrub">, now: number): string => {
   if (scrub.passes > 0) return `compared as a whole ${Output.duration(Math.max(0, now - scrub.finishedAt))} ago`;
-  return scrub.at === 0
+  return scrub.sequence === 0
     ? "stream and ledger are not compared yet"
     : `compared to ${Output.count(scrub.sequence)} of ${Output.count(scrub.head)} so far`;
 };
