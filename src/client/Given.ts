@@ -43,6 +43,12 @@ export const asFunction = <T extends (...given: never) => unknown>(value: T, cal
   throw invalid(`${call} takes a function, and was given ${named(value)}.`);
 };
 
+/** The value, when it can be gone through by `for await`. Throws `InvalidArgument`. */
+export const asAsyncIterable = <T>(value: AsyncIterable<T>, call: string): AsyncIterable<T> => {
+  if (typeof value?.[Symbol.asyncIterator] === "function") return value;
+  throw invalid(`${call} takes an async iterable, and was given ${named(value)}.`);
+};
+
 /** The options, when each is one of these names. Throws `InvalidArgument`. */
 export const asOptions = <T extends object>(value: T, names: ReadonlyArray<string>, call: string): T => {
   const strange = Object.keys(asObject(value, call)).filter((name) => !names.includes(name));

@@ -7,7 +7,7 @@ import { Effect, Exit, Scope, Stream } from "effect";
 import type { GivenDelta } from "../domain/thread/Draft.ts";
 import type { Answer, Completion } from "../publish/thread/AnswerPublisher.ts";
 import type { Published } from "../publish/Publisher.ts";
-import { asFunction, asObject } from "./Given.ts";
+import { asAsyncIterable, asObject } from "./Given.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";
 import type { Answering, ThreadPublisher } from "../publish/thread/ThreadPublisher.ts";
 
@@ -49,8 +49,7 @@ export class RecollectAnswer {
 
   /** Says everything that comes. If it breaks off, the answer is aborted with what came and the promise rejects. */
   async deltas(source: AsyncIterable<GivenDelta>): Promise<void> {
-    asFunction(source?.[Symbol.asyncIterator], "for await over deltas");
-    const stream = Stream.fromAsyncIterable(source, (error) => error);
+    const stream = Stream.fromAsyncIterable(asAsyncIterable(source, "deltas"), (error) => error);
     await this.#runner.run(Effect.asVoid(this.#answer.deltas(stream)));
   }
 

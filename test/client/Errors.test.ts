@@ -112,14 +112,14 @@ describe("a call that is refused", () => {
           /reuse takes an object/,
           () => recollect.responses.reuse(undefined as never, async () => 1),
         ],
-        "nobody to ask": [
+        "no function that asks": [
           "InvalidArgument",
           /reuse takes a function/,
           () => recollect.responses.reuse({ kind: "tool", name: "x", request: 1 }, undefined as never),
         ],
         "no stream": [
           "InvalidArgument",
-          /deltas takes a function/,
+          /deltas takes an async iterable, and was given number/,
           () => thread.answer({ role: "assistant" }).deltas(5 as never),
         ],
         "no delta": [
