@@ -36,13 +36,13 @@ const run = Effect.gen(function* () {
     const began = performance.now();
     const one = async (at: number) => {
       const dueAt = began + (at / perSecond) * 1_000;
-      // Rounded up: a timer fires up to a millisecond early, and the answer would have come before it was due.
+      // The pause is rounded up: a timer fires up to a millisecond early, and the answer would come before it was due.
       const pause = Math.ceil(dueAt - performance.now());
       if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
       if (idle.length === 0) await new Promise<void>((resolve) => waiting.push(resolve));
       const client = idle.pop() ?? 0;
       await expecting(200, send(client, `/v1/threads/read-${at % threads}`));
-      // From when it was due: a server that falls behind pays for it.
+      // Latency counts from the time at which it was due: a server that falls behind pays for it.
       millis.push(performance.now() - dueAt);
       idle.push(client);
       waiting.shift()?.();

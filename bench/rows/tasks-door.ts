@@ -122,7 +122,7 @@ const row = (processes: number, places: Places): Row => ({
   run: besideBull(processes, { tasks: tasksOf[places], places, message }, "perSecond"),
 });
 
-/** In JavaScript, and without the peer: removing the types of a `.ts` file takes 18 MB of a process, loading BullMQ more. */
+/** JavaScript without the peer: removing the types of a `.ts` file takes 18 MB of a process, loading BullMQ more. */
 const idle = Effect.gen(function* () {
   if (!existsSync("/proc/self/status")) return { skipped: "memory is read from /proc, which is not here" };
   const { data, url } = yield* daemon;

@@ -32,7 +32,7 @@ export const inItsTime = <A extends { readonly occurredAt: number; readonly reco
 
 /** ISO 8601 and RFC 3339: a day, a time, a zone. What else V8 takes for a date (`task 2024`) is a text, or a time of no zone. */
 const written = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|UTC|GMT|([+-]\d\d):?(\d\d))?)?$/i;
-/** As mail and HTTP write it, always with a zone. */
+/** Date of a mail or of HTTP, always with a zone. */
 const ofMail = /^[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(?::\d\d)? (?:GMT|UTC|[+-]\d{4})$/;
 
 const spelled = (value: string): number => {

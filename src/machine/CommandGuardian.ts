@@ -82,7 +82,7 @@ export const make = (graceMillis: number): Guardian => {
   const tell = (line: string) =>
     new Promise<void>((resolve, reject) => {
       const { stdin } = shellNow();
-      // None where no process could be begun.
+      // No stdin where no process could be started.
       if (stdin == null) reject(new Error("no guardian could be started"));
       else stdin.write(line, (error) => (error == null ? resolve() : reject(error)));
     });

@@ -9,7 +9,7 @@
  *
  * Freshness: the answer holds everything that was acknowledged to this process through the `EventLog` that this
  * layer gives. What others have appended it holds as soon as it has come down the tail: about a millisecond after their
- * acknowledgement, and after one second at the latest, whatever became of the follower: once a second it is asked of the log
+ * acknowledgement, and after one second at the latest, also with a dead follower: once a second it is asked of the log
  * how far it reaches, for all threads at once. A reader that needs more gives `atLeast`.
  */
 import { Clock, Context, Effect, Layer, Schema, Semaphore, Stream } from "effect";

@@ -132,7 +132,7 @@ layer(inbox.pipe(Layer.provideMerge(counted), Layer.provideMerge(EventLogMemory.
       const { receive, send } = yield* Inbox.Inbox;
       const handled: Array<unknown> = [];
       const handle = ({ body }: Inbox.Message) => Effect.sync(() => void handled.push(body));
-      // Looks come each third of a lease.
+      // The holder looks each third of a lease.
       yield* Effect.forkScoped(receive({ name: "quiet", leaseMillis: 150, handle }));
       yield* PublishWorld.until(Effect.sync(() => looks > 0));
       const before = looks;

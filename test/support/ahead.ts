@@ -6,7 +6,7 @@ export const hour = 3_600_000;
 export const ahead = (by: { readonly millis: number }): Clock.Clock => {
   const real = Context.get(Context.empty(), Clock.Clock);
   const millis = () => real.currentTimeMillisUnsafe() + by.millis;
-  // Set back, the wall clock alone is: time goes on.
+  // The wall clock alone is set back: time goes on.
   let passed = by.millis;
   const nanos = () => {
     passed = Math.max(passed, by.millis);

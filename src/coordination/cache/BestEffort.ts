@@ -24,7 +24,7 @@ export interface BestEffort {
   readonly failures: () => number;
 }
 
-/** `now`: milliseconds of a clock that is never set (`Elapsed`). */
+/** `now`: milliseconds of a monotonic clock (`Elapsed`). */
 export const make = (wire: CacheSharing["Service"], now: () => number): BestEffort => {
   let awayUntil = -Infinity;
   let failures = 0;

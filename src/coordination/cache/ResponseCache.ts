@@ -94,7 +94,7 @@ export interface ResponseCounts {
 interface Held extends Kept {
   readonly kind: string;
   readonly name: string;
-  /** Time of the answer, and the end of its life, by a clock that is never set. */
+  /** Time of the answer, and the end of its life, by a monotonic clock. */
   readonly bornAt: number;
   readonly endsAt: number;
 }

@@ -42,7 +42,7 @@ export const make = (options: {
   readonly tenant: string;
   readonly patienceMillis: number;
   readonly maxBytes: Effect.Effect<number>;
-  /** Of a clock that is never set. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }) =>
   Effect.gen(function* () {

@@ -75,7 +75,7 @@ export interface Options {
   readonly patienceMillis: number;
   /** As configured at this moment. */
   readonly ends: Effect.Effect<{ readonly ttlMillis: number; readonly maxBytes: number }>;
-  /** Of a clock that is never set. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
 

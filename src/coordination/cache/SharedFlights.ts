@@ -41,7 +41,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly there: BestEffort;
   readonly tenant: string;
   readonly patienceMillis: number;
-  /** Of a clock that is never set. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }) {
   const { now, patienceMillis, tenant, there } = options;

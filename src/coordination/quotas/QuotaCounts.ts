@@ -45,7 +45,7 @@ export class QuotaCounts {
     this.#quota = quota;
   }
 
-  /** Counts what is written; a refusal counts nothing. `elapsed`: milliseconds of a clock that is never set, for the rate. */
+  /** Counts what is written; a refusal counts nothing. `elapsed`: milliseconds of a monotonic clock, for the rate. */
   take({ bytes, events, thread }: Written, now: number, elapsed: number): Admission {
     const { bytesPerDay, eventsPerMinute, threads } = this.#quota;
     if (dayOf(now) !== this.#day) {

@@ -26,7 +26,7 @@ export type Readiness =
   | { readonly _tag: "Behind" }
   /** It never runs, because one that it waited for did not complete. */
   | { readonly _tag: "Dropped"; readonly reason: string }
-  /** It is no task that could ever be claimed. */
+  /** No worker can ever claim it. */
   | { readonly _tag: "Invalid"; readonly reason: string }
   /** It had to start before now. */
   | { readonly _tag: "Expired"; readonly reason: string };

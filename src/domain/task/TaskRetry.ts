@@ -23,7 +23,7 @@ const ruleFor = ({ submitted }: TaskRecord, errorType: string | undefined): "nev
 export const backoffMillis = (record: TaskRecord, errorType?: string): number => {
   const rule = ruleFor(record, errorType);
   const first = rule === "never" ? 0 : rule;
-  // Doubled some thirty times every pause is the longest; without a bound 0 times infinity is no number.
+  // After some thirty doublings every pause is the longest; without a bound, 0 times infinity is no number.
   return Math.min(first * 2 ** Math.min(Math.max(0, record.attempt - 1), 32), maxBackoffMillis);
 };
 

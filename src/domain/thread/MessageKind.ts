@@ -29,7 +29,7 @@ export const isTypedCommand = (text: string): boolean => /^[/!][\w:-]+(?:\s|$)/.
 /** A command that a person gave to the program: `/model`, `!ls`. */
 const commands = /^<(?:command-(?:name|message|args)|bash-input)>/;
 
-/** By looking for both ends, because an expression goes to the end of the text from each beginning of a tag. */
+/** Text between a tag's two ends. No expression: it would go to the end of the text from each beginning of a tag. */
 const tagOf = (text: string, tag: string): string | undefined => {
   const from = text.indexOf(`<${tag}>`) + tag.length + 2;
   const to = from < tag.length + 2 ? -1 : text.indexOf(`</${tag}>`, from);

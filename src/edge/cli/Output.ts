@@ -96,7 +96,7 @@ export const widthOf = (text: string): number => (plainAscii.test(text) ? text.l
 
 export const padded = (text: string, width: number): string => text + " ".repeat(Math.max(0, width - widthOf(text)));
 
-/** Made at its first use, because it costs milliseconds and most texts need none. */
+/** Segmenter, made at its first use: it costs milliseconds and most texts need none. */
 let graphemes: Intl.Segmenter | undefined;
 
 /** The beginning of a text that takes at most `width` cells; no character of several code points is divided. */

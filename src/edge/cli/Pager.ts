@@ -24,7 +24,7 @@ const pagerOf = (): string | undefined => {
 const shownBy = (pager: string, text: string): boolean => {
   const env = { ...process.env, LESS: process.env["LESS"] ?? lessFlags };
   const { error, status } = spawnSync(pager, { shell: true, input: text, stdio: ["pipe", "inherit", "inherit"], env });
-  // Left before its end, it reads no further.
+  // A pager that is left before its end reads no further.
   const isRun = error === undefined || ("code" in error && error.code === "EPIPE");
   // The shell's own word for a program that is not there.
   return isRun && status !== 127 && status !== 126;

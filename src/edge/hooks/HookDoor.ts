@@ -81,7 +81,7 @@ export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope | Tenan
   let taken = 0;
   let dropped = 0;
 
-  /** Goes on beside the answer, and keeps the tenant's client in use meanwhile. */
+  /** Runs an effect beside the answer; the tenant's client is in use meanwhile. */
   const beside = <A>({ tenant }: Told, effect: Effect.Effect<A>) => {
     const inUse = clients.enter(tenant);
     return FiberSet.run(fibers, inUse === undefined ? effect : Effect.ensuring(effect, Effect.sync(inUse.leave)));

@@ -41,7 +41,7 @@ interface Held {
   readonly lease: TaskLease;
   /** Lets the tenant's client go. */
   readonly leave: () => void;
-  /** By a clock that is never set: a wall clock set forward would end all of them. */
+  /** Time by a monotonic clock: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 

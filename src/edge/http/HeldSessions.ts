@@ -45,7 +45,7 @@ interface Kept {
   readonly tenant: string;
   readonly held: Held;
   readonly scope: Scope.Closeable;
-  /** By a clock that is never set: a wall clock set forward would end all of them. */
+  /** Time by a monotonic clock: a wall clock set forward would end all of them. */
   heardAt: number;
 }
 
@@ -100,7 +100,7 @@ const make = Effect.gen(function* () {
       if (countOf(tenant) >= mostOfOne) return yield* tooMany(tenant, mostOfOne);
       if (kept.size >= mostSessions) return yield* tooMany(tenant, mostSessions);
       const scope = yield* Scope.make();
-      // Before what the session leaves to the scope: the client is let go last.
+      // The client is acquired before what the session leaves to the scope, so that it is let go last.
       const inUse = Scope.provide(clients.of(tenant), scope);
       const registered = Sessions.use((sessions) => sessions.register(options, { source }));
       const held = yield* Effect.andThen(inUse, registered).pipe(

@@ -13,12 +13,12 @@ import { type Refused, refused, toResponse } from "./Problem.ts";
 
 /** Requests under way over all tokens: each holds a fiber and its body. */
 export const mostAtOnce = 2_048;
-/** Of one token, so that one client cannot have them all. */
+/** Bound of one token, so that one client cannot have them all. */
 export const mostOfOne = 1_024;
 
 /** Answers that are streams, over all tokens: each keeps a tenant's client in use, and a connection. */
 export const mostStreams = 1_024;
-/** Of one token, so that one client cannot have them all. */
+/** Bound of one token, so that one client cannot have them all. */
 export const mostStreamsOfOne = 256;
 
 const busy = toResponse({

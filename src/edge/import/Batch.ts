@@ -177,7 +177,7 @@ export class Batch {
   private refuse({ events, state }: Waiting): void {
     this.refused += events.length;
     state.hasRefused = true;
-    // Not in the log, so no place for the rest of a line.
+    // Refused events are not in the log, so the rest of a line cannot follow them.
     state.lastId = undefined;
     this.draft.refused.push({
       file: state.history.id,

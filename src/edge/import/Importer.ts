@@ -130,7 +130,7 @@ const idOfSummary = (value: Entry["value"]): string | undefined => {
 
 const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found: Found, forced: Format | undefined) {
   job.begin(found.path);
-  // Found minutes ago, where there are many: it may hold more by now.
+  // The walk may have found the file minutes ago: it may hold more by now.
   const info = yield* (yield* FileSystem.FileSystem).stat(found.path);
   if (info.type !== "File") {
     job.draft.skipped.push({ file: found.path, reason: noFile });

@@ -21,7 +21,7 @@ export const codes = {
   methodNotFound: -32601,
   invalidParams: -32602,
   internal: -32603,
-  /** As the protocol's own SDK has it. */
+  /** Code that the protocol's own SDK uses. */
   noSession: -32001,
   headerMismatch: -32020,
   missingCapability: -32021,

@@ -71,7 +71,7 @@ export class Copy {
     this.#text = this.#isStream ? this.#text.slice(-mostBetween) : "";
   }
 
-  /** Told once, however often it is called. */
+  /** Tells the rest once; further calls do nothing. */
   end(): void {
     const text = this.#text;
     if (text === "") return;

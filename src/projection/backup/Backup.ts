@@ -221,7 +221,7 @@ const sweep = (into: string, before: Manifest.Manifest | undefined, manifest: Ma
   sweepFiles(into, before, manifest);
 };
 
-/** Of two runs into one folder the second would remove what the first has written and not named yet. */
+/** Lock of the folder: a second run would remove what the first has written and not named yet. */
 const lock = (into: string) =>
   Effect.acquireRelease(
     Effect.flatMap(

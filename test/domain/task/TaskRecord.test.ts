@@ -58,7 +58,7 @@ describe("a task as its history tells it", () => {
     assert.strictEqual(back.attempt, 0);
   });
 
-  it("pauses no longer than an hour, and a number of milliseconds, whatever its attempt", () => {
+  it("pauses no longer than an hour, and a number of milliseconds, at any attempt", () => {
     const tried = (backoffMillisOf: number, attempt: number) =>
       told(
         ["submitted", { request: { agentType: "a" }, queue: { backoffMillis: backoffMillisOf } }],

@@ -56,7 +56,7 @@ describe("a pager", () => {
       yield* Effect.scoped(Effect.andThen(atTerminal(10, "no-such-pager-here"), printing(30))).pipe(
         Effect.map((lines) => assert.strictEqual(lines, 30)),
       );
-      // Left after its first screen: what it did not read is not printed behind it.
+      // A pager that is left after its first screen: the rest is not printed behind it.
       yield* Effect.scoped(Effect.andThen(atTerminal(10, "head -n 1 > /dev/null"), printing(100_000))).pipe(
         Effect.map((lines) => assert.strictEqual(lines, 1)),
       );

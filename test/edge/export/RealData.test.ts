@@ -48,7 +48,7 @@ const jsonLines = (text: string): ReadonlyArray<unknown> =>
     .filter((line) => line.trim() !== "")
     .map((line): unknown => JSON.parse(line));
 
-/** In its own format: `test/edge/import/RealData.test.ts`. */
+/** Export in the own format of a set is in `test/edge/import/RealData.test.ts`. */
 describe.skipIf(dataRoot === undefined)("a thread exported", () => {
   it.effect("can be told in another format: roles, words and calls are those of the thread", () =>
     Effect.gen(function* () {

@@ -14,7 +14,7 @@ import { holdEstimates, holdPercentiles } from "./rawReports.ts";
 if (dataRoot === undefined)
   console.warn("SKIPPED: the real transcripts are not there; set RECOLLECT_TEST_DATA to their folder");
 
-/** Of the set that is in the store. */
+/** Rows of the set that is in the store. */
 class Report extends Context.Service<Report, ImportReport>()("recollect/test/Report") {}
 
 const pairs = (statement: string) =>

@@ -186,7 +186,7 @@ describe.skipIf(dataRoot === undefined)("real transcripts come out as they went 
       }),
     );
 
-    it.effect("OpenCode's files belong to three sessions, whatever their order", () =>
+    it.effect("OpenCode's files belong to three sessions, in any order", () =>
       Effect.gen(function* () {
         const files = filesOf("agent-sessions-fixtures", /^opencode__.*\.json$/);
         yield* importAll(files.toReversed());

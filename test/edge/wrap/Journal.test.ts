@@ -129,7 +129,7 @@ layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
         const data = yield* World.temporaryFolder;
         yield* Effect.promise(() => session({ data, url, calls: 1, kill: true }));
         const [good = ""] = Journal.journals(data);
-        // Of a process that is gone, and with nothing of what a session is.
+        // The header of a process that is gone, without the fields of a session.
         const header = { recollect: "wrap", version: 1, pid: 999_999_999, commandLine: "", options: null };
         const payload = Buffer.from(JSON.stringify(header));
         const frame = Buffer.alloc(25);

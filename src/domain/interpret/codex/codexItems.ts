@@ -213,7 +213,7 @@ const message = (
   const role = stringAt(item, "role") ?? "";
   const assistant = role === "assistant";
   const words = wordsOf(item["content"]);
-  // Put there by Codex: the environment, the project's instructions.
+  // Codex puts the environment and the project's instructions there.
   const isMeta = role === "developer" || (role === "user" && words.length > 0 && words.every(isNotice));
   const isPrompt = role === "user" && !isMeta;
   const named = nameMessage(item, carry, { at, isPrompt });

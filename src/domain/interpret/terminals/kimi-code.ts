@@ -36,7 +36,7 @@ import { goBack, pathOf } from "../paths.ts";
 
 const format = "kimi-code";
 
-/** Families of records that are notices, whatever follows the dot. */
+/** Families of records that are notices, with any name behind the dot. */
 const noticeFamilies: ReadonlySet<string> = new Set([
   "cron",
   "forked",

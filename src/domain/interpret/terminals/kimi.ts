@@ -144,7 +144,7 @@ const counted = (payload: JsonObject, context: EntryContext): ReadonlyArray<Fact
 /** Sub-agents whose open answers are remembered. */
 const mostAgents = 8;
 
-/** Deeds of a sub-agent, as its parent's wire has them. */
+/** Events of a sub-agent in its parent's wire. */
 const ofSubAgent = (payload: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const event = objectAt(payload, "event") ?? {};
   const agent = idAt(payload, "agent_id");

@@ -116,7 +116,7 @@ const answered = <A, E, R>(effect: Effect.Effect<A, E, R>, isReading: boolean) =
       const { url } = yield* HttpServerRequest.HttpServerRequest;
       const then = queryOf(url).get("asOf");
       if (then !== null && !isReading) return yield* asOfNow;
-      // In use until the answer is sent, which of a stream is long after this.
+      // The client is in use until the answer is sent, which of a stream is long after this.
       const client = yield* (yield* TenantClients).of(tenant);
       const services = then === null ? client : Context.merge(client, (yield* asOf(then)).services);
       return yield* Effect.provideContext(Effect.flatMap(effect, shownAnswer), services);

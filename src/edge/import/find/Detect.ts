@@ -258,7 +258,7 @@ const byContent = Effect.fnUntraced(function* (file: Found) {
 });
 
 const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray<Line>) {
-  // Begun before the outline, so that what is read later is the same file.
+  // The file is opened before its outline is made, so that later ranges are of the same file.
   const ranges = file.packing === undefined && file.bytes > inMemoryBytes ? yield* rangesOf(file.path) : undefined;
   const { bytes, found } = yield* outline(file);
   const [root, second] = found.roots;
